@@ -1,0 +1,133 @@
+"""Accounts in the admin: for administrators alone, since whoever edits accounts can become anyone."""
+
+from typing import Any, TypeVar, cast
+
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress, EmailConfirmation
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import models
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts import services
+from accounts.forms import NewUserForm
+from accounts.models import APIKey, SignInLink, User, UserSettings
+
+M = TypeVar("M", bound=models.Model)
+# One way in: the admin's own login form would know neither allauth's rate limits nor what comes after it.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+
+class AdministratorsOnly(admin.ModelAdmin[M]):
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+    has_change_permission = has_delete_permission = has_view_permission
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request)
+
+
+class ReadOnly(AdministratorsOnly[M]):
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(AdministratorsOnly[User], DjangoUserAdmin[User]):
+    ordering = ("email",)
+    list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("email", "name")
+    readonly_fields = ("id", "last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Record", {"fields": ("id", "date_joined", "last_login")}),
+    )
+    add_form = NewUserForm
+    add_fieldsets = ((None, {"fields": ("email", "name", "is_staff")}),)
+    actions = ("create_sign_in_links", "deactivate")
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Never: their conversations, and sandboxes that may run, would go with them. Deactivate instead."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Nobody takes their own rights away, so there is always an administrator left."""
+        own = ("is_active", "is_staff", "is_superuser") if obj is not None and obj.pk == request.user.pk else ()
+        return (*super().get_readonly_fields(request, obj), *own)
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+        """allauth keeps addresses of its own; an old one must not go on to reset the password."""
+        super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            EmailAddress.objects.filter(user=obj).delete()
+
+    @admin.action(description="Make a one-time sign-in link")
+    def create_sign_in_links(self, request: HttpRequest, queryset: models.QuerySet[User]) -> HttpResponse:
+        users = queryset.filter(is_active=True).order_by("email")
+        links = [(user, services.create_sign_in_link(user=user)) for user in users]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "One-time sign-in links",
+            "opts": self.opts,
+            "links": links,
+        }
+        response = TemplateResponse(request, "accounts/admin_sign_in_links.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @admin.action(description="Deactivate (ends their sessions and API keys)")
+    def deactivate(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
+        count = queryset.exclude(pk=cast(User, request.user).pk).update(is_active=False)
+        self.message_user(request, f"{count} deactivated; your own account is never among them.", messages.SUCCESS)
+
+
+@admin.register(UserSettings)
+class UserSettingsAdmin(AdministratorsOnly[UserSettings]):
+    list_display = ("user", "llm_model", "llm_base_url")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "llm_model", "llm_base_url")
+    autocomplete_fields = ("user",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: UserSettings | None = None) -> tuple[str, ...]:
+        return ("user",) if obj is not None else ()
+
+
+@admin.register(APIKey)
+class APIKeyAdmin(ReadOnly[APIKey]):
+    """Read, and deleted to revoke; made by their users, for nobody else should see one."""
+
+    list_display = ("prefix", "name", "user", "created_at", "expires_at", "last_used_at")
+    list_select_related = ("user",)
+    list_filter = ("created_at",)
+    search_fields = ("prefix", "name", "user__email")
+    fields = ("prefix", "name", "user", "created_at", "expires_at", "last_used_at")
+
+
+@admin.register(SignInLink)
+class SignInLinkAdmin(ReadOnly[SignInLink]):
+    list_display = ("user", "created_at", "expires_at", "used_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    fields = ("user", "created_at", "expires_at", "used_at")
+
+
+class AdministratorsGroupAdmin(AdministratorsOnly[Group], GroupAdmin):
+    """Who may edit a group gives its members every right."""
+
+
+# allauth's registrations show keys that confirm addresses and invite to a second place for what User.email says.
+for model in (EmailAddress, EmailConfirmation, Group):
+    admin.site.unregister(model)
+admin.site.register(Group, AdministratorsGroupAdmin)

@@ -1,0 +1,189 @@
+"""Carrying out an action, at most once, and observing how it ended."""
+
+import asyncio
+import json
+from base64 import b64decode
+from concurrent.futures import CancelledError, Future
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from sandboxes.errors import BootChanged, Discarded, FenceTooOld, SandboxError, Unreachable
+
+from conversations import blobs
+from conversations.agent.history import OpenAction
+from conversations.agent.holder import Holder
+from conversations.agent.inbox import Inbox
+from conversations.agent.waiting import wait_for
+from conversations.events import Action, BlobRef, ImagePart, Observation, Outcome, Part, TextPart
+from conversations.texts import StoredTexts
+from conversations.timeline import Draft, LeaseLostError
+from conversations.tools.base import MalformedCallError, parse
+from conversations.tools.registry import TOOLS
+from openhands_site import async_thread
+from sandboxes import client, protocol
+from sandboxes import services as sandboxes
+from sandboxes.models import Sandbox
+
+RETRY_SECONDS = 0.5
+INTERRUPT_SECONDS = 0.6  # how long a stop waits for the interrupted command's output
+log = structlog.get_logger(__name__)
+
+
+class Executor:
+    """Carries out the actions of one conversation."""
+
+    def __init__(self, holder: Holder, inbox: Inbox) -> None:
+        self.holder = holder
+        self.inbox = inbox
+        self.sandbox_id: UUID | None = holder.conversation.sandbox_id
+        self._reachable: client.Reachable | None = None
+        self._maybe_sent: set[UUID] = set()
+
+    def take_over(self) -> None:
+        """The log was another's until now: its first open action may have been sent already."""
+        history = self.holder.history
+        if history.open and history.may_have_been_sent:
+            self._maybe_sent.add(next(iter(history.open)))
+
+    def sandbox(self) -> Sandbox | None:
+        return Sandbox.objects.filter(pk=self.sandbox_id).first()
+
+    def reach(self) -> client.Reachable | None:
+        """Where the sandbox answers, kept until it did not: the boot id guards against what is out of date."""
+        if self._reachable is None and self.sandbox_id:
+            self._reachable = sandboxes.reach(sandbox_id=self.sandbox_id)
+        return self._reachable
+
+    def lacks_sandbox(self, opened: OpenAction) -> bool:
+        """Whether the action cannot be sent now, and need not be given up as lost."""
+        tool = TOOLS.get(opened.action.tool)
+        in_sandbox = tool is not None and tool.runs_in_sandbox
+        return in_sandbox and opened.id not in self._maybe_sent and self.reach() is None
+
+    def execute(self, opened: OpenAction) -> None:
+        """Ends with an observation, or leaves the action open for the loop's next move: a stop was ordered, or the
+        sandbox went away."""
+        action = opened.action
+        tool = TOOLS.get(action.tool)
+        if tool is None:
+            return self._observe(
+                opened, "error", f"There is no tool {action.tool!r}. There are: {', '.join(TOOLS)}."
+            )
+        try:
+            arguments = parse(tool, _arguments(action), StoredTexts().text(action.raw_arguments or ""))
+        except MalformedCallError as error:
+            return self._observe(opened, "error", str(error))
+        if tool.runs_in_sandbox:
+            return self._execute_in_sandbox(opened, arguments.model_dump(mode="json"))
+        result = tool.run(arguments)  # type: ignore[attr-defined]
+        return self._observe(opened, result.outcome, result.text, meta=result.meta)
+
+    def _execute_in_sandbox(self, opened: OpenAction, arguments: dict[str, Any]) -> None:
+        reachable = self.reach()
+        if opened.id in self._maybe_sent and (
+            reachable is None or reachable.boot_id != self.holder.history.bound_boot
+        ):
+            return self._observe(opened, "lost", boot_id=reachable.boot_id if reachable else None)
+        assert reachable is not None, "the loop asks lacks_sandbox first"
+        request = protocol.ActionRequest(
+            conversation_id=str(self.holder.id),
+            boot_id=reachable.boot_id,
+            fence=self.holder.fence,
+            tool=opened.action.tool,  # type: ignore[arg-type]
+            arguments=arguments,
+        )
+        self._maybe_sent.add(opened.id)
+        future = async_thread.run(client.put_action(reachable, opened.id, request))
+        if not wait_for(future, self.holder, self.inbox, leave_at_shutdown=True):
+            return self._interrupt(opened, reachable, future)
+        return self._conclude(opened, reachable, future)
+
+    def _conclude(
+        self, opened: OpenAction, reachable: client.Reachable, future: "Future[protocol.Result]"
+    ) -> None:
+        try:
+            result = future.result()
+        except Unreachable:
+            self._on_unreachable(reachable)
+        except BootChanged:
+            self._reachable = None
+            sandboxes.report_unreachable(sandbox_id=reachable.sandbox_id, boot_id=reachable.boot_id)
+            self._observe(opened, "lost")
+        except FenceTooOld as error:
+            raise LeaseLostError(str(error)) from error
+        except Discarded:
+            self._observe(opened, "interrupted", "It was withdrawn before it ran.")
+        else:
+            self._keep(opened, reachable, result, result.outcome)
+
+    def _on_unreachable(self, reachable: client.Reachable) -> None:
+        """The line was cut, or the sandbox is gone. Where it lives the next move asks again and joins the action."""
+        self._reachable = None
+        sandboxes.report_unreachable(sandbox_id=reachable.sandbox_id, boot_id=reachable.boot_id)
+        if self.reach() == reachable:
+            wait_for(
+                async_thread.run(asyncio.sleep(RETRY_SECONDS)),
+                self.holder,
+                self.inbox,
+                leave_at_shutdown=True,
+            )
+
+    def _interrupt(
+        self, opened: OpenAction, reachable: client.Reachable, future: "Future[protocol.Result]"
+    ) -> None:
+        """Ends the command. What it printed is kept where that comes in time; the stop does not wait longer."""
+        async_thread.run(client.interrupt_action(reachable, opened.id))
+        try:
+            result = future.result(timeout=INTERRUPT_SECONDS)
+        except (TimeoutError, CancelledError, SandboxError):
+            future.cancel()
+            return
+        self._keep(opened, reachable, result, "ok" if result.outcome == "ok" else "interrupted")
+
+    def _keep(
+        self, opened: OpenAction, reachable: client.Reachable, result: protocol.Result, outcome: Outcome
+    ) -> None:
+        with transaction.atomic():
+            content = [self._part(part) for part in result.content]
+            self._append(opened, outcome, content, result.meta, reachable.boot_id)
+        async_thread.run(client.discard_action(reachable, opened.id))
+
+    def _part(self, part: protocol.Part) -> Part:
+        if part.type == "image":
+            return ImagePart(image=blobs.store(self.holder.id, b64decode(part.data), part.media_type))
+        return TextPart(text=part.text)
+
+    def _observe(
+        self,
+        opened: OpenAction,
+        outcome: Outcome,
+        text: str = "",
+        *,
+        meta: dict[str, Any] | None = None,
+        boot_id: str | None = None,
+    ) -> None:
+        self._append(opened, outcome, [TextPart(text=text)] if text else [], meta or {}, boot_id)
+
+    def _append(
+        self,
+        opened: OpenAction,
+        outcome: Outcome,
+        content: list[Part],
+        meta: dict[str, Any],
+        boot_id: str | None,
+    ) -> None:
+        observation = Observation(
+            action_id=opened.id, outcome=outcome, content=content, meta=meta, boot_id=boot_id
+        )
+        tool = TOOLS.get(opened.action.tool)
+        self.holder.append(Draft(observation, "sandbox" if tool and tool.runs_in_sandbox else "system"))
+        self._maybe_sent.discard(opened.id)
+
+
+def _arguments(action: Action) -> dict[str, Any] | None:
+    if isinstance(action.arguments, BlobRef):
+        loaded: dict[str, Any] = json.loads(StoredTexts().text(action.arguments))
+        return loaded
+    return action.arguments

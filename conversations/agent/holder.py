@@ -1,0 +1,87 @@
+"""The lease holder's hands on the log: it writes under its fence, and reads what others wrote in between first."""
+
+from datetime import date
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from conversations import timeline
+from conversations.agent.history import History
+from conversations.agent.prompt import system_prompt
+from conversations.events import AgentStateChanged, load
+from conversations.models import Conversation, Event
+from conversations.states import AgentState
+from conversations.texts import StoredTexts
+from conversations.timeline import Draft
+
+
+class Holder:
+    """One conversation under one lease. Every write raises LeaseLostError once the fence is old."""
+
+    def __init__(self, conversation: Conversation, fence: int) -> None:
+        self.conversation = conversation
+        self.id: UUID = conversation.pk
+        self.fence = fence
+        self.history = History(StoredTexts())
+
+    def load(self) -> None:
+        """Folds the whole log; the first holder writes the system prompt."""
+        self.read_new()
+        if not self.history.has_prompt:
+            prompt = system_prompt(model=self.conversation.model, today=date.today())  # noqa: DTZ011 - for people
+            self.append(Draft(prompt, "system"))
+
+    def read_new(self) -> None:
+        """Folds what others appended since."""
+        self._fold(timeline.after(self.id, self.history.cursor))
+
+    def append(self, *drafts: Draft) -> None:
+        with transaction.atomic():
+            conversation = timeline.lock(self.id, fence=self.fence)
+            foreign = self._foreign(conversation)
+            events = timeline.write(conversation, *drafts)
+        self._fold(foreign)
+        for event, draft in zip(events, drafts, strict=True):
+            self.history.apply(event, draft.payload)
+
+    def rest(self, state: AgentState | None, reason: str = "", cost: float = 0.0) -> bool:
+        """Gives the lease up in `state`, unless something unread came in: that is folded instead, and False
+        returned. Nobody sees a finish with an unread message before it."""
+        with transaction.atomic():
+            conversation = timeline.lock(self.id, fence=self.fence)
+            foreign = self._foreign(conversation)
+            if not foreign:
+                conversation.due_since, conversation.lease_worker = None, None
+                timeline.write(conversation, *self._state_drafts(state, reason, cost))
+        self._fold(foreign)
+        return not foreign
+
+    def leave(self) -> None:
+        """Gives the lease up with the work still due, for another worker."""
+        with transaction.atomic():
+            conversation = timeline.lock(self.id, fence=self.fence)
+            conversation.lease_worker = None
+            conversation.due_since = conversation.due_since or timezone.now()
+            conversation.save(update_fields=["lease_worker", "due_since"])
+
+    def _state_drafts(self, state: AgentState | None, reason: str, cost: float) -> list[Draft]:
+        if state is None or state == self.history.state:
+            return []
+        at_limit = state == AgentState.LIMIT_REACHED
+        changed = AgentStateChanged(
+            state=state.value,
+            reason=reason,
+            steps=self.history.steps if at_limit else None,
+            cost=cost if at_limit else None,
+        )
+        return [Draft(changed, "system")]
+
+    def _foreign(self, conversation: Conversation) -> list[Event]:
+        if conversation.last_sequence == self.history.cursor:
+            return []
+        return timeline.after(self.id, self.history.cursor)
+
+    def _fold(self, events: list[Event]) -> None:
+        for event in events:
+            self.history.apply(event, load(event.kind, event.payload))

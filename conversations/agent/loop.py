@@ -1,0 +1,168 @@
+"""The agent's loop: take the lease, fold the log, and make one move after the other until it must wait.
+
+Everything that it knows it can know again from the log, so a worker may die between any two lines of it.
+"""
+
+import time
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+
+from conversations.agent import inbox as inboxes
+from conversations.agent.calling import ModelCaller
+from conversations.agent.execution import Executor
+from conversations.agent.holder import Holder
+from conversations.agent.moves import CallModel, Execute, Move, Rest, Stop, next_move
+from conversations.agent.waiting import ShutdownError
+from conversations.events import AgentStateChanged, Error, Observation, TextPart
+from conversations.llm import usage
+from conversations.models import Conversation
+from conversations.orders import INTERRUPTED
+from conversations.states import AgentState
+from conversations.timeline import Draft, LeaseLostError
+from openhands_site.workers import leases
+from sandboxes import services as sandboxes
+from sandboxes.models import Sandbox
+from sandboxes.states import SandboxState
+
+RELEASE_RETRY_SECONDS = 1.0
+log = structlog.get_logger(__name__)
+
+
+def run(conversation_id: UUID, worker_id: UUID) -> None:
+    """Works on the conversation until it rests. Does nothing where no work is due or another holds it."""
+    fence = leases.take(Conversation.objects.all(), conversation_id, worker_id)
+    if fence is None:
+        return
+    with structlog.contextvars.bound_contextvars(conversation_id=str(conversation_id)):
+        try:
+            conversation = Conversation.objects.select_related("owner").get(pk=conversation_id)
+            with (
+                structlog.contextvars.bound_contextvars(user_id=str(conversation.owner_id)),
+                inboxes.reader().open(conversation_id) as inbox,
+            ):
+                Agent(Holder(conversation, fence), inbox).work()
+        except (LeaseLostError, Conversation.DoesNotExist):
+            log.info("the conversation was taken over or deleted", fence=fence)
+        except DatabaseError as error:
+            log.warning("the database failed; the work stays due", error=str(error))
+            _release(conversation_id, fence)
+
+
+def _release(conversation_id: UUID, fence: int) -> None:
+    """Gives the lease back as soon as the database answers; the sweep then finds the work due."""
+    while True:
+        try:
+            Conversation.objects.filter(pk=conversation_id, lease_fence=fence).update(lease_worker=None)
+        except DatabaseError:
+            connection.close()
+            time.sleep(RELEASE_RETRY_SECONDS)
+        else:
+            return
+
+
+class Agent:
+    """One conversation at work, under one lease."""
+
+    def __init__(self, holder: Holder, inbox: inboxes.Inbox) -> None:
+        self.holder = holder
+        self.history = holder.history
+        self.caller = ModelCaller(holder, inbox)
+        self.executor = Executor(holder, inbox)
+
+    def work(self) -> None:
+        try:
+            self.holder.load()
+            usage.settle_abandoned(self.holder.id, self.holder.fence)
+            self.executor.take_over()
+            self.caller.prepare()
+            while not inboxes.reader().is_shutting_down:
+                if self.carry_out(next_move(self.history, self.caller.limit_problem)):
+                    return
+        except ShutdownError:
+            pass
+        except (LeaseLostError, Conversation.DoesNotExist, DatabaseError):
+            raise
+        except Exception as error:
+            log.exception("a step failed")
+            self.fail("internal", f"The server failed in this step: {type(error).__name__}: {error}")
+            return
+        self.holder.leave()
+
+    def carry_out(self, move: Move) -> bool:
+        """Makes the move. Returns whether the lease was given up."""
+        match move:
+            case Stop():
+                self.stop()
+                return False
+            case Rest(state, reason):
+                return self.holder.rest(state, reason, cost=self.caller.cost)
+            case Execute(opened):
+                if self.history.state != AgentState.RUNNING or self.executor.lacks_sandbox(opened):
+                    return self.begin_running()
+                self.executor.execute(opened)
+                return False
+            case CallModel():
+                if self.history.state != AgentState.RUNNING:
+                    return self.begin_running()
+                return self.call_model()
+
+    def begin_running(self) -> bool:
+        """Sees to it that there is a sandbox and that the log says `running`. Returns whether it has to wait for
+        the sandbox, with the lease given up."""
+        reachable = self.executor.reach()
+        if reachable is None:
+            return self.wait_for_sandbox()
+        if self.history.state != AgentState.RUNNING:
+            changed = AgentStateChanged(state="running", boot_id=reachable.boot_id)
+            self.holder.append(Draft(changed, "system"))
+        return False
+
+    def call_model(self) -> bool:
+        reachable = self.executor.reach()
+        error = self.caller.call(reachable.boot_id if reachable else None)
+        if error is None:
+            return False
+        self.holder.append(Draft(error, "agent"))
+        return self.holder.rest(AgentState.ERROR, error.message)
+
+    def stop(self) -> None:
+        interrupted = [
+            Draft(
+                Observation(action_id=action_id, outcome="interrupted", content=[TextPart(text=INTERRUPTED)]),
+                "system",
+            )
+            for action_id in self.history.open
+        ]
+        stopped = [Draft(AgentStateChanged(state="stopped"), "system")]
+        self.holder.append(*interrupted, *(stopped if self.history.state != AgentState.STOPPED else []))
+
+    def wait_for_sandbox(self) -> bool:
+        """It is being started, or is asked to start now; "ready" makes the work due again."""
+        sandbox = self.ensure_sandbox()
+        if sandbox.state == SandboxState.ERROR and self.history.start_failed:
+            return self.fail(
+                "sandbox_failed", sandbox.error or "The sandbox could not be started.", "sandbox"
+            )
+        sandboxes.request_start(sandbox_id=sandbox.pk)
+        self.holder.read_new()
+        return self.holder.rest(AgentState.STARTING)
+
+    def ensure_sandbox(self) -> Sandbox:
+        sandbox = self.executor.sandbox()
+        if sandbox is not None:
+            return sandbox
+        conversation = self.holder.conversation
+        with transaction.atomic():
+            made = sandboxes.create_sandbox(
+                owner=conversation.owner, reserved_for=conversation.reserved_for_id
+            )
+            Conversation.objects.filter(pk=conversation.pk).update(sandbox=made)
+        self.executor.sandbox_id = made.pk
+        return made
+
+    def fail(self, code: str, message: str, fault: str = "server") -> bool:
+        error = Error.model_validate({"code": code, "message": message, "fault": fault})
+        self.holder.append(Draft(error, "system"))
+        return self.holder.rest(AgentState.ERROR, message)

@@ -1,0 +1,119 @@
+"""One task in a process of its own, with or without a server or a Redis running.
+
+The process is a worker for one conversation, which is reserved for it: the same sweeps find its work, the same
+functions do it, and where it dies a server goes on.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from accounts.models import User
+from conversations import services, timeline
+from conversations.agent.loop import run
+from conversations.models import Conversation, Event
+from conversations.states import RESTING
+from openhands_site.workers import leases
+from openhands_site.workers.process import WorkerProcess
+from sandboxes import provisioning
+from sandboxes import services as sandboxes
+from sandboxes.models import Sandbox
+from sandboxes.states import Wanted
+
+POLL_SECONDS = 0.05
+
+
+class HeadlessTask:
+    """`run` does the task and yields its events; `stop` may be called from a signal handler."""
+
+    def __init__(self, *, owner: User, text: str, model: str = "", max_budget: Decimal | None = None) -> None:
+        self.owner = owner
+        with transaction.atomic():
+            self.worker = WorkerProcess("run_task", [], lambda: 0)
+            self.conversation_id = services.start_conversation(
+                owner=owner, text=text, model=model, max_budget=max_budget, reserved_for=self.worker.id
+            ).pk
+        self._is_stop_wanted = threading.Event()
+
+    def run(self) -> Iterator[Event]:
+        """Yields the events in order until the agent rests."""
+        self.worker.start()
+        with self._working():
+            cursor = 0
+            while True:
+                if self._is_stop_wanted.is_set():
+                    self._is_stop_wanted.clear()
+                    self._order_stop()
+                at_rest = self.is_at_rest()
+                for event in timeline.after(self.conversation_id, cursor):
+                    cursor = event.sequence
+                    yield event
+                if at_rest:
+                    return
+                time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        self._is_stop_wanted.set()
+
+    def is_at_rest(self) -> bool:
+        conversation = Conversation.objects.get(pk=self.conversation_id)
+        return (
+            conversation.agent_state in RESTING
+            and conversation.due_since is None
+            and conversation.lease_worker_id is None
+        )
+
+    def end(self, *, keep_sandbox: bool) -> None:
+        """Removes the sandbox, unless it is to be kept, and gives the reservation back."""
+        sandbox = Sandbox.objects.filter(conversations=self.conversation_id).first()
+        if sandbox and not keep_sandbox:
+            sandboxes.request_removal(sandbox_id=sandbox.pk)
+            provisioning.release(sandbox.pk, self.worker.id)
+        self.worker.end()
+
+    def _order_stop(self) -> None:
+        services.give_order(conversation_id=self.conversation_id, by=self.owner, order="stop")
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        ended = threading.Event()
+        rounds = [
+            threading.Thread(target=_repeat, args=(work, ended), daemon=True)
+            for work in (self._serve_sandbox, self._serve_agent)
+        ]
+        for thread in rounds:
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            for thread in rounds:
+                thread.join(timeout=10)
+
+    def _serve_agent(self) -> None:
+        mine = Conversation.objects.filter(pk=self.conversation_id)
+        if leases.due(mine, self.worker.id).exists():
+            run(self.conversation_id, self.worker.id)
+
+    def _serve_sandbox(self) -> None:
+        mine = Sandbox.objects.filter(conversations=self.conversation_id)
+        for sandbox in leases.due(mine, self.worker.id):
+            _serve(sandbox, self.worker.id)
+
+
+def _serve(sandbox: Sandbox, worker_id: UUID) -> None:
+    work = provisioning.provision if sandbox.wanted == Wanted.RUNNING else provisioning.release
+    work(sandbox.pk, worker_id)
+
+
+def _repeat(work: Callable[[], None], ended: threading.Event) -> None:
+    try:
+        while not ended.wait(POLL_SECONDS):
+            work()
+    finally:
+        connection.close()

@@ -1,0 +1,85 @@
+"""Which model a conversation uses, with whose key, who makes it, and what it costs."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from accounts.models import User, UserSettings
+from conversations.llm import prices, routing
+from conversations.llm.base import Factory, Model, ModelChoice
+from conversations.llm.errors import LLMError
+from conversations.llm.prices import Price
+
+SCRIPTED = "scripted"
+
+
+def choose(user: User, name: str = "") -> ModelChoice:
+    """The model `name`, else the user's, else the server's, and how to reach it.
+
+    A base URL of the user's own goes with the user's own key or with none. The server's key goes to the
+    server's base URL or to the provider of the server's model, never elsewhere.
+    """
+    own = UserSettings.objects.filter(user=user).first() or UserSettings(user=user)
+    name = name or own.llm_model or settings.LLM_MODEL
+    if own.llm_base_url and routing.may_be_redirected(name):
+        return ModelChoice(name, own.llm_api_key, own.llm_base_url)
+    if not _is_served_by_us(name):
+        return ModelChoice(name, own.llm_api_key)
+    return ModelChoice(name, own.llm_api_key or settings.LLM_API_KEY, settings.LLM_BASE_URL)
+
+
+def create(choice: ModelChoice) -> Model:
+    """The model, made by the factory that the settings name for its prefix. Raises LLMError if it cannot be."""
+    prefix, slash, _ = choice.name.partition("/")
+    if not choice.name.isprintable() or "://" in choice.name or choice.name != choice.name.strip("/ "):
+        raise LLMError(
+            f"{choice.name!r} is no name of a model: write provider/model, such as openai/gpt-4o.",
+            code="bad_model_name",
+            fault="user",
+        )
+    factories: dict[str, str] = settings.LLM_FACTORIES
+    factory: Factory = import_string(factories.get(prefix if slash else "", factories[""]))
+    return factory(choice)
+
+
+def price(name: str) -> Price | None:
+    """US dollars for a token; None where it is not known.
+
+    `LLM_INPUT_COST_PER_TOKEN` and `LLM_OUTPUT_COST_PER_TOKEN` price `LLM_MODEL`, and every model that
+    LiteLLM's table does not price.
+    """
+    if name.startswith(f"{SCRIPTED}/"):
+        return Price.flat(Decimal(0), Decimal(0))
+    configured = _configured_price()
+    if configured and name == settings.LLM_MODEL:
+        return configured
+    return prices.listed_price(name) or configured
+
+
+def describe_budget_problem(name: str) -> str:
+    """Why a budget cannot be kept with this model, with what to do about it; empty where it can."""
+    if price(name):
+        return ""
+    return (
+        f"The price of {name} is not known, so a budget cannot be kept. Set LLM_INPUT_COST_PER_TOKEN and "
+        "LLM_OUTPUT_COST_PER_TOKEN (US dollars a token), choose a model with a known price, or leave the budget out."
+    )
+
+
+def _configured_price() -> Price | None:
+    prompt, completion = settings.LLM_INPUT_COST_PER_TOKEN, settings.LLM_OUTPUT_COST_PER_TOKEN
+    if prompt is None or completion is None:
+        return None
+    return Price.flat(Decimal(str(prompt)), Decimal(str(completion)))
+
+
+def _is_served_by_us(name: str) -> bool:
+    """Whether the server's base URL and key are meant for this model: they belong to one provider, LLM_MODEL's."""
+    return _destination(name) == _destination(settings.LLM_MODEL)
+
+
+def _destination(name: str) -> str:
+    if settings.LLM_BASE_URL and routing.speaks_openai(name):
+        return routing.COMPATIBLE
+    return prices.known_provider(name)

@@ -1,0 +1,124 @@
+"""`manage.py run_task "…"`: one task without a page, in this process."""
+
+import json
+import signal
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import User
+from conversations.errors import RefusedError
+from conversations.events import (
+    Action,
+    AgentStateChanged,
+    BlobRef,
+    Error,
+    Message,
+    Observation,
+    StartupProgress,
+    Text,
+    TextPart,
+    load,
+)
+from conversations.headless import HeadlessTask
+from conversations.models import Conversation, Event
+from conversations.wire import to_wire
+
+EXIT_CODES = {"finished": 0, "idle": 0, "limit_reached": 2}  # every other rest is 1
+
+
+class Command(BaseCommand):
+    help = (
+        "Does one task in a process of its own and prints the events as they come. Exits with 0 when it is finished "
+        "or the model answered without a call, 1 on error, stuck or stopped, 2 on a limit. Ctrl-C is Stop."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("task", help="What the agent should do.")
+        parser.add_argument("--model", default="", help="The model's name; default: as configured.")
+        parser.add_argument(
+            "--user", default="", metavar="E-MAIL", help="Whose task it is; default: the first administrator."
+        )
+        parser.add_argument("--max-budget", default="", metavar="DOLLARS", help="End at this cost.")
+        parser.add_argument("--json", action="store_true", help="One JSON object an event and line.")
+        parser.add_argument("--keep", action="store_true", help="Leave the sandbox running.")
+
+    def handle(self, *, task: str, **options: Any) -> None:
+        try:
+            headless = HeadlessTask(
+                owner=_owner(options["user"]),
+                text=task,
+                model=options["model"],
+                max_budget=_budget(options["max_budget"]),
+            )
+        except RefusedError as error:
+            raise CommandError(error.message) from error
+        signal.signal(signal.SIGINT, lambda *_: headless.stop())
+        signal.signal(signal.SIGTERM, lambda *_: headless.stop())
+        try:
+            for event in headless.run():
+                line = json.dumps(to_wire(event)) if options["json"] else _readable(event)
+                if line:
+                    self.stdout.write(line)
+                    self.stdout.flush()
+        finally:
+            headless.end(keep_sandbox=options["keep"])
+        state = Conversation.objects.get(pk=headless.conversation_id).agent_state
+        raise SystemExit(EXIT_CODES.get(state, 1))
+
+
+def _owner(email: str) -> User:
+    if email:
+        user = User.objects.filter(email=email.lower()).first()
+        if user is None:
+            raise CommandError(f"There is no user {email}.")
+        return user
+    from accounts.services import ensure_administrator
+
+    return ensure_administrator()
+
+
+def _budget(text: str) -> Decimal | None:
+    try:
+        return Decimal(text) if text else None
+    except InvalidOperation:
+        raise CommandError(f"--max-budget is {text!r}; give an amount such as 2.50.") from None
+
+
+def _readable(event: Event) -> str:
+    match load(event.kind, event.payload):
+        case Message(text=text):
+            return f"{event.source}: {_short(text)}"
+        case Action(tool=tool, arguments=arguments, thought=thought):
+            said = f"agent: {_short(thought)}\n" if thought else ""
+            return f"{said}{tool}: {_short(_summary(arguments))}"
+        case Observation(outcome=outcome, content=content, meta=meta):
+            text = "\n".join(_short(part.text) for part in content if isinstance(part, TextPart))
+            code = meta.get("exit_code")
+            return f"  {outcome}{'' if code is None else f', exit code {code}'}\n{_indented(text)}".rstrip()
+        case AgentStateChanged(state=state, reason=reason):
+            return f"[{state}] {reason}".rstrip()
+        case StartupProgress(phase=phase, milliseconds=milliseconds, detail=detail):
+            return f"[sandbox {phase}, {milliseconds} ms] {detail}".rstrip()
+        case Error(message=message):
+            return f"error: {message}"
+        case _:
+            return ""
+
+
+def _summary(arguments: Any) -> Text:
+    if isinstance(arguments, dict):
+        text = arguments.get("command") or arguments.get("thought") or arguments.get("message")
+        path = arguments.get("path")
+        return f"{text} {path}" if path else str(text or json.dumps(arguments))
+    return arguments or ""
+
+
+def _short(text: Text, limit: int = 4000) -> str:
+    whole = text.head if isinstance(text, BlobRef) else text
+    return whole if len(whole) <= limit else f"{whole[:limit]}…"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.splitlines())

@@ -1,0 +1,68 @@
+"""What becomes of an order: carried out at once where no live worker holds the conversation, else left to it."""
+
+from conversations import timeline
+from conversations.events import Action, AgentStateChanged, Control, Observation, TextPart, load
+from conversations.models import Conversation, Event
+from conversations.states import RESTING, AgentState
+from conversations.timeline import Draft
+from openhands_site.workers.models import Worker
+
+INTERRUPTED = "Interrupted: a person stopped the agent."
+
+
+def record(conversation: Conversation, draft: Draft) -> Event:
+    """Appends the order to a locked conversation and does what can be done without the agent's loop."""
+    assert isinstance(draft.payload, Control)
+    order = draft.payload.order
+    if order == "resume" or _is_held(conversation):
+        return timeline.write(conversation, draft, wake=order == "resume")[0]
+    followers = _stop(conversation) if order == "stop" else _pause(conversation)
+    # Nobody holds it, but one presumed dead may wake up: the raised fence keeps it out.
+    conversation.lease_worker, conversation.due_since = None, None
+    conversation.lease_fence += 1
+    return timeline.write(conversation, draft, *followers)[0]
+
+
+def open_actions(conversation: Conversation) -> list[tuple[Event, Action]]:
+    """The actions of the latest reply that have no observation yet, in order."""
+    last = conversation.events.filter(kind="action").order_by("-sequence").first()
+    if last is None:
+        return []
+    first = last.sequence - int(last.payload["index"])
+    tail = list(
+        conversation.events.filter(sequence__gte=first, kind__in=("action", "observation")).order_by(
+            "sequence"
+        )
+    )
+    observed = {event.payload["action_id"] for event in tail if event.kind == "observation"}
+    loaded = ((event, load(event.kind, event.payload)) for event in tail if str(event.pk) not in observed)
+    return [(event, action) for event, action in loaded if isinstance(action, Action)]
+
+
+def _is_held(conversation: Conversation) -> bool:
+    holder = conversation.lease_worker_id
+    return holder is not None and Worker.objects.live().filter(pk=holder).exists()
+
+
+def _stop(conversation: Conversation) -> list[Draft]:
+    """What a stop means with nobody at work: open actions end, and a turn that was due does not begin."""
+    at_rest = conversation.agent_state in RESTING and conversation.agent_state != AgentState.PAUSED
+    if at_rest and conversation.due_since is None:
+        return []
+    interrupted = [
+        Draft(
+            Observation(action_id=event.pk, outcome="interrupted", content=[TextPart(text=INTERRUPTED)]),
+            "system",
+        )
+        for event, _ in open_actions(conversation)
+    ]
+    state = []
+    if conversation.agent_state != AgentState.STOPPED:
+        state = [Draft(AgentStateChanged(state="stopped"), "system")]
+    return interrupted + state
+
+
+def _pause(conversation: Conversation) -> list[Draft]:
+    if conversation.agent_state == AgentState.PAUSED:
+        return []
+    return [Draft(AgentStateChanged(state="paused"), "system")]

@@ -1,0 +1,57 @@
+"""The agent's states, and the legal ways from one to another."""
+
+from django.db import models
+
+
+class AgentState(models.TextChoices):
+    STARTING = "starting"
+    IDLE = "idle"
+    RUNNING = "running"
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    ERROR = "error"
+    STUCK = "stuck"
+    LIMIT_REACHED = "limit_reached"
+    STOPPED = "stopped"
+
+
+_ENDS = frozenset(
+    {
+        AgentState.IDLE,
+        AgentState.PAUSED,
+        AgentState.FINISHED,
+        AgentState.ERROR,
+        AgentState.STUCK,
+        AgentState.LIMIT_REACHED,
+        AgentState.STOPPED,
+    }
+)
+_FROM_REST = frozenset(
+    {
+        AgentState.STARTING,
+        AgentState.RUNNING,
+        AgentState.IDLE,
+        AgentState.PAUSED,
+        AgentState.STOPPED,
+        AgentState.ERROR,
+        AgentState.LIMIT_REACHED,
+    }
+)
+TRANSITIONS: dict[AgentState, frozenset[AgentState]] = {
+    AgentState.STARTING: _ENDS | {AgentState.RUNNING},
+    AgentState.RUNNING: _ENDS | {AgentState.STARTING, AgentState.AWAITING_CONFIRMATION},
+    AgentState.AWAITING_CONFIRMATION: _ENDS | {AgentState.STARTING, AgentState.RUNNING},
+    **{state: _FROM_REST - {state} for state in _ENDS},
+}
+# Where the agent waits for a person.
+RESTING = _ENDS
+
+
+class IllegalTransitionError(Exception):
+    """Two states that no legal step joins: a defect of the caller's."""
+
+
+def check_transition(old: str, new: str) -> None:
+    if AgentState(new) not in TRANSITIONS[AgentState(old)]:
+        raise IllegalTransitionError(f"the agent cannot go from {old} to {new}")

@@ -1,0 +1,14 @@
+"""Celery's way into the agent loop. A message is a hint: without work due it does nothing."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from openhands_site.workers.process import current_worker_id
+
+
+@shared_task
+def run_agent(conversation_id: str) -> None:
+    from conversations.agent.loop import run
+
+    run(UUID(conversation_id), current_worker_id())

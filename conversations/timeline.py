@@ -1,0 +1,177 @@
+"""The event log of a conversation, and the only writer of it.
+
+Everything that happens to a conversation goes through `write`, under the conversation's row lock: it numbers the
+events, keeps the columns that repeat the log in step, and tells on commit that the log has grown.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from conversations import blobs
+from conversations.events import (
+    AgentStateChanged,
+    Control,
+    Payload,
+    Source,
+    TitleChanged,
+    dump,
+)
+from conversations.models import Conversation, Event
+from conversations.states import AgentState, check_transition
+from openhands_site import hints, redis_client
+
+PAYLOAD_LIMIT = 64 * 1024  # bytes of JSON
+# Where a payload's long texts stand; these may be moved to a blob.
+LONG_FIELDS = {
+    "message": ("text",),
+    "action": ("arguments", "raw_arguments", "thought"),
+    "condensation": ("summary",),
+    "system_prompt": ("text",),
+}
+
+
+class LeaseLostError(Exception):
+    """The writer's fence is old: another worker, or a service, has taken the conversation over."""
+
+
+class PayloadTooLargeError(Exception):
+    """An event that does not fit a row even with its texts moved to blobs: a defect of its maker's."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An event before it has its place in the log."""
+
+    payload: Payload
+    source: Source
+    id: UUID = field(default_factory=uuid.uuid4)
+
+
+def lock(conversation_id: UUID, *, fence: int | None = None) -> Conversation:
+    """The conversation's row, locked until the transaction ends. Call it inside `atomic`.
+
+    Raises LeaseLostError where `fence` is given and no longer the row's; Conversation.DoesNotExist.
+    """
+    conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
+    if fence is not None and conversation.lease_fence != fence:
+        raise LeaseLostError(f"fence {fence} of conversation {conversation_id} is old")
+    return conversation
+
+
+def write(conversation: Conversation, *drafts: Draft, wake: bool = False) -> list[Event]:
+    """Appends to the log of a locked conversation. `wake` says that the agent must read it: work is due."""
+    now = timezone.now()
+    events = [_place(conversation, draft, now) for draft in drafts]
+    Event.objects.bulk_create(events)
+    conversation.updated_at = now
+    if wake and conversation.due_since is None:
+        conversation.due_since = now
+    conversation.save(
+        update_fields=[
+            "last_sequence",
+            "last_order_sequence",
+            "agent_state",
+            "title",
+            "updated_at",
+            "due_since",
+            "lease_worker",
+            "lease_fence",
+        ]
+    )
+    _tell_on_commit(
+        conversation, ordered=any(isinstance(draft.payload, Control) for draft in drafts), wake=wake
+    )
+    return events
+
+
+def append(
+    conversation_id: UUID, *drafts: Draft, fence: int | None = None, wake: bool = False
+) -> list[Event]:
+    """`lock` and `write` in one transaction."""
+    with transaction.atomic():
+        return write(lock(conversation_id, fence=fence), *drafts, wake=wake)
+
+
+def after(conversation_id: UUID, sequence: int) -> list[Event]:
+    """In order, what the log holds beyond `sequence`."""
+    return list(Event.objects.filter(conversation_id=conversation_id).after(sequence))
+
+
+def _place(conversation: Conversation, draft: Draft, now: datetime) -> Event:
+    conversation.last_sequence += 1
+    payload = draft.payload
+    if isinstance(payload, AgentStateChanged):
+        check_transition(conversation.agent_state, payload.state)
+        conversation.agent_state = AgentState(payload.state)
+    elif isinstance(payload, TitleChanged):
+        conversation.title = payload.title
+    elif isinstance(payload, Control):
+        conversation.last_order_sequence = conversation.last_sequence
+    return Event(
+        id=draft.id,
+        conversation=conversation,
+        sequence=conversation.last_sequence,
+        kind=payload.kind,
+        source=draft.source,
+        payload=fit(conversation.pk, payload.kind, dump(payload)),
+        created_at=now,
+    )
+
+
+def fit(conversation_id: UUID, kind: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload within PAYLOAD_LIMIT: its longest texts become blobs, the longest first."""
+    excess = len(json.dumps(payload)) - PAYLOAD_LIMIT
+    for holder, key in sorted(_long_texts(kind, payload), key=_length, reverse=True):
+        if excess <= 0:
+            break
+        holder[key] = _to_blob(conversation_id, holder[key])
+        excess = len(json.dumps(payload)) - PAYLOAD_LIMIT
+    if excess > 0:
+        raise PayloadTooLargeError(f"a {kind} event is {excess} bytes over {PAYLOAD_LIMIT}")
+    return payload
+
+
+def _long_texts(kind: str, payload: dict[str, Any]) -> Iterable[tuple[dict[str, Any], str]]:
+    yield from ((payload, name) for name in LONG_FIELDS.get(kind, ()) if name in payload)
+    yield from ((part, "text") for part in payload.get("content", ()) if part["type"] == "text")
+
+
+def _length(slot: tuple[dict[str, Any], str]) -> int:
+    holder, key = slot
+    return len(json.dumps(holder[key]))
+
+
+def _to_blob(conversation_id: UUID, value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        data, media_type = value.encode(errors="surrogatepass"), "text/plain"
+    else:
+        data, media_type = json.dumps(value).encode(), "application/json"
+    return blobs.store(conversation_id, data, media_type).model_dump(mode="json")
+
+
+def _tell_on_commit(conversation: Conversation, *, ordered: bool, wake: bool) -> None:
+    conversation_id, sequence = str(conversation.pk), conversation.last_sequence
+
+    def tell() -> None:
+        hints.publish(redis_client.events_channel(conversation_id), json.dumps({"at": sequence}))
+        if ordered:
+            hints.publish(redis_client.orders_channel(), conversation_id)
+        if wake:
+            hints.enqueue("conversations.tasks.run_agent", conversation_id)
+
+    transaction.on_commit(tell)
+
+
+def same_payload(event: Event, payload: Payload) -> bool:
+    """Whether the stored event says the same as `payload` would."""
+    return event.kind == payload.kind and event.payload == fit(
+        event.conversation_id, payload.kind, dump(payload)
+    )

@@ -1,0 +1,59 @@
+"""The Celery application. Its messages are hints: the work itself is a row in the database."""
+
+import os
+import threading
+from typing import Any
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openhands_site.settings")
+app = Celery("openhands")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+_busy = 0
+_busy_lock = threading.Lock()
+
+
+def _count(step: int) -> None:
+    global _busy  # noqa: PLW0603 - a process counts its own threads
+    with _busy_lock:
+        _busy += step
+
+
+@signals.task_prerun.connect
+def _thread_taken(**_: Any) -> None:
+    _count(1)
+
+
+@signals.task_postrun.connect
+def _thread_freed(**_: Any) -> None:
+    _count(-1)
+
+
+@signals.worker_ready.connect
+def _become_worker(sender: Any, **_: Any) -> None:
+    """A Celery worker is a worker of ours: it beats, and sweeps for the queues that it serves."""
+    from django.conf import settings
+    from django.utils.module_loading import import_string
+
+    from openhands_site.workers.process import become_worker
+
+    queues = list(sender.app.amqp.queues.consume_from)
+    sweeps = [import_string(path) for queue in queues for path in settings.SWEEPS.get(queue, ())]
+    threads = sender.controller.concurrency
+    become_worker(", ".join(queues), sweeps, lambda: int(threads) - _busy)
+
+
+@signals.worker_shutting_down.connect
+def _leave(**_: Any) -> None:
+    from conversations.agent.inbox import reader
+
+    reader().shut_down()
+
+
+@signals.worker_shutdown.connect
+def _end_worker(**_: Any) -> None:
+    from openhands_site.workers.process import end_worker
+
+    end_worker()

@@ -1,0 +1,79 @@
+"""Every environment variable that the project reads, in one place.
+
+A wrong value stops the start with a sentence that says what to set. Only `openhands_site.settings` imports
+this module; `docs/settings.md` describes each variable, and a test holds the two together.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable's value, or what stands in the file that `<name>_FILE` names (Docker and systemd secrets)."""
+    path = os.environ.get(f"{name}_FILE", "")
+    if path:
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name}_FILE names {path}, which cannot be read: {error.strerror}."
+            ) from error
+    return os.environ.get(name, default).strip()
+
+
+def number(name: str, default: int, *, at_least: int = 0, at_most: int = 2**31) -> int:
+    value = text(name)
+    if not value:
+        return default
+    if not value.lstrip("-").isdigit() or not at_least <= int(value) <= at_most:
+        raise ImproperlyConfigured(f"{name} is {value!r}; set a whole number from {at_least} to {at_most}.")
+    return int(value)
+
+
+def amount(name: str) -> float | None:
+    """A number with decimals, 0 or more; None where the variable is not set."""
+    value = text(name)
+    if not value:
+        return None
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = -1.0
+    if not 0 <= parsed < float("inf"):
+        raise ImproperlyConfigured(f"{name} is {value!r}; set a number such as 2.50, or leave it out.")
+    return parsed
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name).lower()
+    if value in {"", "0", "false", "no", "off", "1", "true", "yes", "on"}:
+        return default if value == "" else value in {"1", "true", "yes", "on"}
+    raise ImproperlyConfigured(f"{name} is {value!r}; set 1 or 0.")
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = text(name, default) or default
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is {value!r}; set one of: {', '.join(choices)}.")
+    return value
+
+
+def items(name: str) -> list[str]:
+    return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def url(name: str, schemes: tuple[str, ...], default: str = "") -> str:
+    value = text(name, default) or default
+    if value and urlsplit(value).scheme not in schemes:
+        expected = " or ".join(f"{scheme}://…" for scheme in schemes)
+        raise ImproperlyConfigured(f"{name} is {value!r}; set a URL such as {expected}")
+    return value
+
+
+def folder(name: str, default: Path) -> Path:
+    return Path(text(name) or default).expanduser().resolve()

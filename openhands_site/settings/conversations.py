@@ -1,0 +1,21 @@
+"""The agent: its model and its limits."""
+
+from openhands_site import env
+
+LLM_MODEL = env.text("LLM_MODEL") or "scripted/demo"
+LLM_API_KEY = env.text("LLM_API_KEY")
+LLM_BASE_URL = env.url("LLM_BASE_URL", ("http", "https"))
+LLM_STREAM = env.flag("LLM_STREAM", True)
+LLM_INPUT_COST_PER_TOKEN = env.amount("LLM_INPUT_COST_PER_TOKEN")
+LLM_OUTPUT_COST_PER_TOKEN = env.amount("LLM_OUTPUT_COST_PER_TOKEN")
+LLM_TIMEOUT = env.number("LLM_TIMEOUT", 300, at_least=1)
+LLM_RETRIES = env.number("LLM_RETRIES", 5, at_least=0, at_most=50)
+MAX_STEPS = env.number("MAX_STEPS", 500, at_least=1)
+MAX_BUDGET = env.amount("MAX_BUDGET")
+TERMINAL_TIMEOUT = env.number("TERMINAL_TIMEOUT", 30, at_least=1, at_most=3600)
+# Who makes a model, by the prefix of its name; what has none here goes through LiteLLM.
+LLM_FACTORIES = {
+    "scripted": "conversations.llm.scripted.create",
+    "": "conversations.llm.client.create",
+}
+HINTS_SINK = "openhands_site.hints.RedisSink"

@@ -1,0 +1,7 @@
+"""The data folder and what must be the same in every process that uses it."""
+
+from openhands_site import env, installation
+
+OPENHANDS_HOME = env.folder("OPENHANDS_HOME", env.ROOT / "var")
+INSTALLATION_ID = installation.identify(OPENHANDS_HOME, env.text("OPENHANDS_INSTALLATION_ID"))
+SECRET_KEYS = installation.secret_keys(OPENHANDS_HOME, env.items("OPENHANDS_SECRET_KEYS"))

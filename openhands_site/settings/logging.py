@@ -1,0 +1,8 @@
+"""Logs: one JSON object a line with LOG_JSON=1, else a readable console."""
+
+from openhands_site import env
+from openhands_site.observability.logging import configure
+
+LOG_JSON = env.flag("LOG_JSON")
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = configure(json=LOG_JSON, level=LOG_LEVEL)

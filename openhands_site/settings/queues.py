@@ -1,0 +1,40 @@
+"""Redis and Celery: the fast path. Losing it costs latency, never work."""
+
+from openhands_site import env
+from openhands_site.settings.home import INSTALLATION_ID, OPENHANDS_HOME
+from openhands_site.redis_server import private_socket
+
+REDIS_SOCKET = private_socket(OPENHANDS_HOME, INSTALLATION_ID)
+REDIS_IS_PRIVATE = not env.text("REDIS_URL")
+REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"), f"unix://{REDIS_SOCKET}")
+REDIS_PREFIX = f"openhands:{INSTALLATION_ID}:"
+
+# Celery names the unix scheme its own way.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": REDIS_PREFIX,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    "max_retries": 0,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "conversations.tasks.run_agent": {"queue": "agent"},
+    "sandboxes.tasks.*": {"queue": "sandboxes"},
+}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+
+AGENT_THREADS = env.number("AGENT_THREADS", 128, at_least=1, at_most=1024)
+BACKGROUND_THREADS = env.number("BACKGROUND_THREADS", 8, at_least=1, at_most=256)
+# A worker's sweeps, by the queue it serves: dotted paths to `sweep(worker, limit)`.
+SWEEPS = {
+    "agent": ["conversations.sweep.sweep"],
+    "sandboxes": ["sandboxes.sweep.sweep"],
+}

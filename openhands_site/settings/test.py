@@ -1,0 +1,15 @@
+"""The settings of the tests: the memory backend, no Redis unless a test starts one, and a throw-away data folder."""
+
+import os
+import tempfile
+
+os.environ.setdefault("OPENHANDS_HOME", tempfile.mkdtemp(prefix="openhands-tests-"))
+os.environ.setdefault("SANDBOX_BACKEND", "memory")
+os.environ.setdefault("OPENHANDS_INSTALLATION_ID", "tests")
+
+from openhands_site.settings import *  # noqa: E402,F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+HINTS_SINK = "tests.fakes.hints.CollectingSink"
+LLM_FACTORIES = {**LLM_FACTORIES, "turns": "tests.fakes.models.create"}  # noqa: F405

@@ -1,0 +1,54 @@
+"""Worker processes and the leases they hold on rows with work due.
+
+This stands below all apps, for conversations and sandboxes are worked on under the same rule: a row that has
+work due is taken by one live worker at a time, and each taking raises the row's fence.
+"""
+
+import uuid
+from datetime import timedelta
+
+from django.db import models
+from django.db.models.functions import Now
+
+HEARTBEAT_SECONDS = 2
+DEAD_AFTER_SECONDS = 6
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def live(self) -> "WorkerQuerySet":
+        """Those whose heartbeat is younger than 6 s by the database's clock."""
+        return self.filter(last_seen__gt=Now() - timedelta(seconds=DEAD_AFTER_SECONDS))
+
+
+class Worker(models.Model):
+    """One process that does work; its heartbeat is the claim that it lives."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    host = models.CharField(max_length=200)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    last_seen = models.DateTimeField(db_default=Now(), db_index=True)
+
+    objects = WorkerQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.host}, pid {self.pid})"
+
+
+class Leased(models.Model):
+    """A row that has work due from time to time.
+
+    `due_since` is set in the transaction that makes the work, and cleared by the lease's holder alone, in the
+    transaction that gives the lease up. `lease_fence` only grows. A row `reserved_for` a live worker is
+    skipped by the sweeps of all others.
+    """
+
+    due_since = models.DateTimeField(null=True, blank=True)
+    lease_worker = models.ForeignKey(Worker, models.SET_NULL, null=True, blank=True, related_name="+")
+    lease_fence = models.PositiveBigIntegerField(default=0)
+    lease_taken_at = models.DateTimeField(null=True, blank=True)
+    reserved_for = models.ForeignKey(Worker, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        abstract = True

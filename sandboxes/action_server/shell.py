@@ -1,0 +1,131 @@
+"""A bash that stays: how it is started, how it is given a command, and what it runs around each one.
+
+The shell is interactive, because only an interactive bash survives everything a command can do to it:
+a failed expansion, an unbound variable, Ctrl-C in a loop. A command is not typed, for a terminal cuts a
+line at 4,095 bytes: it is put into a file, and what is typed is a short line that sources it. So the
+terminal stays the command's standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+from typing import Callable, Mapping
+
+from .children import Children
+from .errors import ToolError
+from .pseudoterminal import PseudoTerminal
+
+# Sourced at the start. The end of a command is reported by the line that runs it and, where Ctrl-C or an error
+# threw that line away, by PROMPT_COMMAND; `__openhands` is the number of the command, 0 once reported.
+# - Typed input that the command left unread must not be taken for commands, so it is read away.
+# - `set -e` would end the shell at the next failure, -x and -v would show what is ours: all three are
+#   switched off between commands, and -x and -v on again by `command_text`.
+# - PS1 is not empty, which scripts take for "not interactive", but prints nothing.
+# - When `set -e` ends the shell, all that can be carried over goes into the file `saved`.
+_START = r"""
+if [ -f ~/.bashrc ]; then . ~/.bashrc; fi
+if [ -f {folder}/saved ]; then . {folder}/saved; command rm -f {folder}/saved; fi 2>/dev/null
+cd -- {directory} 2>/dev/null || cd -- {workspace}
+set +evx +o history +H
+unset HISTFILE
+__openhands=0
+__openhands_end() {{
+  local status=$? options=$-
+  set +evx
+  PS1='\[\]' PS2=
+  [[ $__openhands == 0 ]] && return
+  if [[ -t 0 ]]; then
+    while builtin read -t 0; do builtin read -r -t 0.1 REPLY || break; done
+  fi
+  [[ $PROMPT_COMMAND == *__openhands_end* ]] || PROMPT_COMMAND="{end}; ${{PROMPT_COMMAND-}}"
+  builtin printf '%s\0' end "$__openhands" "$status" "$PWD" "$options" >|{folder}/reports
+  __openhands=0
+  return "$status"
+}}
+__openhands_exit() {{
+  builtin printf '%s\0' exit "$__openhands" "$?" "$PWD" "$-" >|{folder}/reports
+  case $- in *e*) {{ builtin declare -p; builtin declare -f; builtin alias -p; }} >|{folder}/saved ;; esac
+}}
+PROMPT_COMMAND='{end}'
+trap '{{ __openhands_exit; }} 2>/dev/null' EXIT
+PS1='\[\]' PS2=
+"""
+_END = "{ __openhands_end; } 2>/dev/null"
+
+
+def commands_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What commands find: what we were given, without what is ours, and no pager to get stuck in.
+
+    TERM is xterm-256color and not dumb: vim, top and less then run, and what they draw with is taken out
+    of the text for the model anyway.
+    """
+    environment = {
+        name: value
+        for name, value in given.items()
+        if not name.startswith("OPENHANDS_") and name not in ("PYTHONPATH", "PS1", "PROMPT_COMMAND")
+    }
+    environment.update(
+        TERM="xterm-256color", PAGER="cat", GIT_PAGER="cat", MANPAGER="cat", SYSTEMD_PAGER="cat"
+    )
+    return environment
+
+
+class Shell:
+    """One bash process on `terminal`; `folder` holds its private files, among them the FIFO `reports`."""
+
+    def __init__(
+        self, children: Children, terminal: PseudoTerminal, folder: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._children = children
+        self._terminal = terminal
+        self._folder = folder
+        self._environment = environment
+        self._last_command = 0
+        self.pid = 0
+
+    def start(self, directory: str, workspace: str, on_exit: Callable[[int], None]) -> None:
+        """Start bash in `directory`, or in the workspace where that is gone. Raises ToolError."""
+        bash = shutil.which("bash", path=self._environment.get("PATH", os.defpath))
+        if bash is None:
+            raise ToolError("There is no bash in this sandbox, so the terminal cannot be used.")
+        start = self._folder / "start"
+        start.write_text(
+            _START.format(
+                folder=shlex.quote(str(self._folder)),
+                directory=shlex.quote(directory),
+                workspace=shlex.quote(workspace),
+                end=_END,
+            ),
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
+        self._terminal.make_sane()
+        argv = [bash, "--noprofile", "--rcfile", str(start), "--noediting", "-i"]
+        self.pid = self._children.spawn(argv, self._environment, self._terminal.path, on_exit)
+
+    def run(self, command: str, options: str) -> int:
+        """Have the shell, which must be idle, run `command`; returns the command's number.
+
+        `options` are those that the shell had at the end of the command before.
+        """
+        number = self._last_command + 1
+        prefix = "".join(f"set -{option}; " for option in "vx" if option in options)
+        try:
+            if self._last_command:
+                self._file(self._last_command).unlink()
+            self._file(number).write_bytes((prefix + command + "\n").encode())
+        except OSError as error:
+            raise ToolError(f"This session is broken, for its files are gone ({error}). Use another.") from error
+        self._last_command = number
+        self._terminal.make_sane()
+        # The number is assigned within a word, because an assignment of its own would reset `$?`.
+        folder = shlex.quote(str(self._folder))
+        line = f"\\. {folder}/$((__openhands={number})); {_END}\n"
+        self._terminal.type_line(os.fsencode(line))
+        return number
+
+    def _file(self, number: int) -> Path:
+        return self._folder / str(number)
