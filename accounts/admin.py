@@ -1,14 +1,14 @@
 """Accounts in the admin: for administrators alone, since whoever edits accounts can become anyone."""
 
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress, EmailConfirmation
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin, UserAdmin as DjangoUserAdmin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -16,25 +16,21 @@ from accounts import services
 from accounts.forms import NewUserForm
 from accounts.models import APIKey, SignInLink, User, UserSettings
 
-M = TypeVar("M", bound=models.Model)
 # One way in: the admin's own login form would know neither allauth's rate limits nor what comes after it.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
-class AdministratorsOnly(admin.ModelAdmin[M]):
+class AdministratorsOnly:
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+        return request.user.is_active and request.user.is_superuser
 
-    has_change_permission = has_delete_permission = has_view_permission
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_view_permission(request)
+    has_change_permission = has_delete_permission = has_add_permission = has_view_permission
 
 
-class ReadOnly(AdministratorsOnly[M]):
+class ReadOnly(AdministratorsOnly):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -43,7 +39,7 @@ class ReadOnly(AdministratorsOnly[M]):
 
 
 @admin.register(User)
-class UserAdmin(AdministratorsOnly[User], DjangoUserAdmin[User]):
+class UserAdmin(AdministratorsOnly, DjangoUserAdmin):  # type: ignore[type-arg]
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
@@ -64,10 +60,11 @@ class UserAdmin(AdministratorsOnly[User], DjangoUserAdmin[User]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Nobody takes their own rights away, so there is always an administrator left."""
-        own = ("is_active", "is_staff", "is_superuser") if obj is not None and obj.pk == request.user.pk else ()
-        return (*super().get_readonly_fields(request, obj), *own)
+        fields = super().get_readonly_fields(request, obj)
+        is_own = obj is not None and obj.pk == request.user.pk
+        return (*fields, "is_active", "is_staff", "is_superuser") if is_own else fields
 
-    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """allauth keeps addresses of its own; an old one must not go on to reset the password."""
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
@@ -90,11 +87,11 @@ class UserAdmin(AdministratorsOnly[User], DjangoUserAdmin[User]):
     @admin.action(description="Deactivate (ends their sessions and API keys)")
     def deactivate(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
         count = queryset.exclude(pk=cast(User, request.user).pk).update(is_active=False)
-        self.message_user(request, f"{count} deactivated; your own account is never among them.", messages.SUCCESS)
+        self.message_user(request, f"{count} deactivated; your own account stays.", messages.SUCCESS)
 
 
 @admin.register(UserSettings)
-class UserSettingsAdmin(AdministratorsOnly[UserSettings]):
+class UserSettingsAdmin(AdministratorsOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("user", "llm_model", "llm_base_url")
     list_select_related = ("user",)
     search_fields = ("user__email", "llm_model", "llm_base_url")
@@ -105,7 +102,7 @@ class UserSettingsAdmin(AdministratorsOnly[UserSettings]):
 
 
 @admin.register(APIKey)
-class APIKeyAdmin(ReadOnly[APIKey]):
+class APIKeyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Read, and deleted to revoke; made by their users, for nobody else should see one."""
 
     list_display = ("prefix", "name", "user", "created_at", "expires_at", "last_used_at")
@@ -116,14 +113,14 @@ class APIKeyAdmin(ReadOnly[APIKey]):
 
 
 @admin.register(SignInLink)
-class SignInLinkAdmin(ReadOnly[SignInLink]):
+class SignInLinkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("user", "created_at", "expires_at", "used_at")
     list_select_related = ("user",)
     search_fields = ("user__email",)
     fields = ("user", "created_at", "expires_at", "used_at")
 
 
-class AdministratorsGroupAdmin(AdministratorsOnly[Group], GroupAdmin):
+class AdministratorsGroupAdmin(AdministratorsOnly, GroupAdmin):
     """Who may edit a group gives its members every right."""
 
 

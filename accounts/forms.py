@@ -1,7 +1,7 @@
 """What a user may set, and how it is judged."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils import timezone
@@ -33,7 +33,7 @@ class SettingsForm(forms.Form):
         help_text="Only for a server that speaks OpenAI's protocol, such as vLLM, Ollama or a LiteLLM proxy.",
     )
     llm_api_key = SecretFormField(
-        label="API key of the model’s provider",
+        label="API key of the model's provider",
         max_length=2000,
         required=False,
         validators=[validate_provider_key],
@@ -83,7 +83,7 @@ class APIKeyForm(forms.Form):
         return None if days is None else timezone.now() + timedelta(days=days)
 
 
-class NewUserForm(forms.ModelForm[User]):
+class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
     """A user without a password: they sign in by a one-time link and may set one then."""
 
     class Meta:
@@ -92,4 +92,4 @@ class NewUserForm(forms.ModelForm[User]):
 
     def save(self, commit: bool = True) -> User:
         self.instance.set_unusable_password()
-        return super().save(commit)
+        return cast(User, super().save(commit))

@@ -34,7 +34,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField("operator", default=False)
     is_active = models.BooleanField(
-        "active", default=True, help_text="Uncheck this instead of deleting: sessions and API keys end at once."
+        "active",
+        default=True,
+        help_text="Uncheck this instead of deleting: sessions and API keys end at once.",
     )
     date_joined = models.DateTimeField(db_default=Now())
 

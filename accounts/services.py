@@ -56,7 +56,9 @@ def find_user(email: str | None) -> User:
     return user
 
 
-def save_settings(*, user: User, name: str, llm_model: str, llm_base_url: str, llm_api_key: str | None) -> None:
+def save_settings(
+    *, user: User, name: str, llm_model: str, llm_base_url: str, llm_api_key: str | None
+) -> None:
     """`llm_api_key`: None keeps the stored one, an empty string removes it."""
     values: dict[str, str] = {"llm_model": llm_model, "llm_base_url": llm_base_url}
     if llm_api_key is not None:

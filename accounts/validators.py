@@ -25,7 +25,9 @@ def validate_base_url(value: str) -> None:
 
 def validate_model_name(value: str) -> None:
     if not value.isprintable() or " " in value:
-        raise ValidationError("A model's name has no spaces in it, such as openai/gpt-5 or anthropic/claude-opus-4-1.")
+        raise ValidationError(
+            "A model's name has no spaces in it, such as openai/gpt-5 or anthropic/claude-opus-4-1."
+        )
 
 
 def validate_provider_key(value: str) -> None:

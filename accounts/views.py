@@ -38,7 +38,9 @@ def user_settings(request: HttpRequest) -> HttpResponse:
         )
         messages.success(request, "Your settings are saved.")
         return redirect("accounts:settings")
-    model_help = f"Such as anthropic/claude-opus-4-1 or openai/gpt-5. The server’s own is {settings.LLM_MODEL}."
+    model_help = (
+        f"Such as anthropic/claude-opus-4-1 or openai/gpt-5. The server's own is {settings.LLM_MODEL}."
+    )
     context = {"form": form, "key_note": _key_note(stored), "model_help": model_help}
     return render(request, "accounts/settings.html", context, status=400 if form.errors else 200)
 
@@ -63,7 +65,9 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     form = APIKeyForm(request.POST if request.method == "POST" else None)
     key = ""
     if form.is_valid():
-        _, key = services.create_api_key(user=user, name=form.cleaned_data["name"], expires_at=form.expires_at())
+        _, key = services.create_api_key(
+            user=user, name=form.cleaned_data["name"], expires_at=form.expires_at()
+        )
         form = APIKeyForm()
     context = {"form": form, "key": key, "keys": APIKey.objects.visible_to(user)}
     return render(request, "accounts/api_keys.html", context, status=400 if form.errors else 200)

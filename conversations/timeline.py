@@ -60,7 +60,7 @@ def lock(conversation_id: UUID, *, fence: int | None = None) -> Conversation:
 
     Raises LeaseLostError where `fence` is given and no longer the row's; Conversation.DoesNotExist.
     """
-    conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
+    conversation: Conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
     if fence is not None and conversation.lease_fence != fence:
         raise LeaseLostError(f"fence {fence} of conversation {conversation_id} is old")
     return conversation

@@ -13,3 +13,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 HINTS_SINK = "tests.fakes.hints.CollectingSink"
 LLM_FACTORIES = {**LLM_FACTORIES, "turns": "tests.fakes.models.create"}  # noqa: F405
+DATABASES["default"].setdefault("TEST", {})  # noqa: F405
+if "sqlite3" in DATABASES["default"]["ENGINE"]:  # noqa: F405
+    # A file, as in the product: threads then have connections of their own.
+    DATABASES["default"]["TEST"]["NAME"] = str(OPENHANDS_HOME / "tests.sqlite3")  # noqa: F405
+LLM_FACTORIES = {**LLM_FACTORIES, "turns": "tests.fakes.models.create"}  # noqa: F405

@@ -109,7 +109,10 @@ async def _begin(session: Session, command: str, is_input: bool) -> list[str]:
     if is_input or key:
         if not session.is_running:
             raise ToolError("Nothing is running in this session that could take input.")
-        return await _press(session, key.group(1)) if key else await _type(session, command)
+        if key is None:
+            return await _type(session, command)
+        await session.press(key.group(1))
+        return []
     if not command.strip():
         return [] if session.is_running else ["No command is running in this session."]
     if session.is_running:
@@ -117,11 +120,6 @@ async def _begin(session: Session, command: str, is_input: bool) -> list[str]:
     was_used = session.started > 0
     is_fresh = session.start(command)
     return ["This ran in a fresh shell; the one before it had ended."] if is_fresh and was_used else []
-
-
-async def _press(session: Session, key: str) -> list[str]:
-    await session.press(key)
-    return []
 
 
 async def _type(session: Session, text: str) -> list[str]:

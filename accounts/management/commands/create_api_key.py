@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", metavar="E-MAIL", help="whose key (default: the first administrator's)")
         parser.add_argument("--name", default="command line", help="what it is for (default: %(default)s)")
-        parser.add_argument("--expires-days", type=int, metavar="N", help="days until it ends (default: never)")
+        parser.add_argument(
+            "--expires-days", type=int, metavar="N", help="days until it ends (default: never)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         days, name = options["expires_days"], options["name"].strip()

@@ -12,7 +12,9 @@ class Command(BaseCommand):
     help = "Prints a link, alone on the last line, that signs a user in once within 24 hours."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--user", metavar="E-MAIL", help="whom to sign in (default: the first administrator)")
+        parser.add_argument(
+            "--user", metavar="E-MAIL", help="whom to sign in (default: the first administrator)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -1,0 +1,162 @@
+"""The real loop on the memory backend, with a model whose turns the test writes down."""
+
+import time
+
+import pytest
+
+from accounts.models import User
+from conversations import services
+from conversations.llm.base import Reply, ToolCall
+from conversations.llm.errors import LLMError
+from conversations.models import LLMCall
+from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
+from tests.fakes.models import Held, call, calls
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FINISH = calls(call("finish", message="All done."))
+
+
+def test_a_task_runs_its_commands_and_finishes(owner: User) -> None:
+    conversation = work(start(owner, [calls(call("terminal", command="true"), text="Let me look."), FINISH]))
+    assert conversation.agent_state == "finished"
+    assert kinds(conversation) == [
+        "message",
+        "state:running",
+        "action",
+        "observation:ok",
+        "action",
+        "observation:ok",
+        "state:finished",
+    ]
+    assert conversation.due_since is None
+    assert conversation.lease_worker is None
+
+
+def test_sequences_are_dense_from_one_and_each_reply_has_one_settled_call(owner: User) -> None:
+    conversation = work(start(owner, [calls(call("think", thought="hm")), FINISH]))
+    assert [event.sequence for event in log_of(conversation)] == list(
+        range(1, conversation.last_sequence + 1)
+    )
+    assert list(LLMCall.objects.values_list("status", flat=True)) == ["done", "done"]
+
+
+def test_parallel_calls_run_in_order_and_each_gets_its_observation(owner: User) -> None:
+    commands = [call("terminal", command=f"true {n}") for n in range(3)]
+    conversation = work(start(owner, [calls(*commands), FINISH]))
+    events = log_of(conversation)
+    actions = [str(event.pk) for event in events if event.kind == "action"]
+    observed = [event.payload["action_id"] for event in events if event.kind == "observation"]
+    assert actions == observed
+    assert len(actions) == 4
+
+
+def test_a_malformed_call_becomes_an_error_that_the_model_can_mend(owner: User) -> None:
+    broken = Reply("", (ToolCall("c1", "terminal", '{"command": '), ToolCall("c2", "nonsense", "{}")))
+    wrong = calls(call("terminal", comand="ls"))
+    conversation = work(start(owner, [broken, wrong, FINISH]))
+    texts = [
+        event.payload["content"][0]["text"]
+        for event in log_of(conversation)
+        if event.kind == "observation" and event.payload["outcome"] == "error"
+    ]
+    assert "not a JSON object" in texts[0]
+    assert "no tool 'nonsense'" in texts[1]
+    assert "comand" in texts[2]
+    assert conversation.agent_state == "finished"
+
+
+def test_text_without_a_call_ends_the_turn_and_a_message_goes_on(owner: User) -> None:
+    conversation = work(start(owner, [Reply("Which one?"), FINISH]))
+    assert conversation.agent_state == "idle"
+    services.send_message(conversation_id=conversation.pk, by=owner, text="The first.")
+    assert work(conversation).agent_state == "finished"
+
+
+def test_a_refused_call_ends_in_error_that_says_what_to_do_and_a_resume_tries_again(owner: User) -> None:
+    conversation = work(start(owner, [LLMError("Set the key.", code="auth", fault="user"), FINISH]))
+    assert conversation.agent_state == "error"
+    assert log_of(conversation)[-1].payload["reason"] == "Set the key."
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
+    assert work(conversation).agent_state == "finished"
+
+
+def test_the_limit_on_steps_rests_and_a_person_can_go_on(owner: User) -> None:
+    thoughts = [calls(call("think", thought=str(n))) for n in range(4)]
+    conversation = work(start(owner, [*thoughts, FINISH], max_steps=2))
+    assert conversation.agent_state == "limit_reached"
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
+    assert work(conversation).agent_state == "limit_reached"
+    services.send_message(conversation_id=conversation.pk, by=owner, text="Go on")
+    assert work(conversation).agent_state == "finished"
+
+
+def test_a_stop_during_a_model_call_is_carried_out_within_a_second(owner: User) -> None:
+    held = Held(Reply("never said"))
+    conversation = start(owner, [held, FINISH])
+    thread = work_beside(conversation)
+    assert held.begun.wait(10)
+    began = time.monotonic()
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    until(lambda: kinds(conversation)[-1] == "state:stopped")
+    assert time.monotonic() - began < 1
+    thread.join(10)
+    assert held.cancelled.wait(5)
+    assert LLMCall.objects.get().status == "cancelled"
+
+
+def test_a_message_into_a_running_conversation_is_read_before_the_next_call(owner: User) -> None:
+    held = Held(calls(call("think", thought="first")))
+    conversation = start(owner, [held, FINISH])
+    thread = work_beside(conversation)
+    assert held.begun.wait(10)
+    services.send_message(conversation_id=conversation.pk, by=owner, text="Use the other one")
+    held.release()
+    thread.join(10)
+    assert kinds(conversation)[-1] == "state:finished"
+    assert kinds(conversation).count("message") == 2
+
+
+def test_a_message_during_the_last_call_is_answered_before_the_finish_is_told(owner: User) -> None:
+    held = Held(FINISH)
+    conversation = start(owner, [held, Reply("That too.")])
+    thread = work_beside(conversation)
+    assert held.begun.wait(10)
+    services.send_message(conversation_id=conversation.pk, by=owner, text="And this?")
+    held.release()
+    thread.join(10)
+    assert "state:finished" not in kinds(conversation)
+    assert kinds(conversation)[-1] == "state:idle"
+
+
+def test_a_pause_waits_for_the_call_and_a_resume_goes_on(owner: User) -> None:
+    held = Held(calls(call("terminal", command="true")))
+    conversation = start(owner, [held, FINISH])
+    thread = work_beside(conversation)
+    assert held.begun.wait(10)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="pause")
+    held.release()
+    thread.join(10)
+    assert kinds(conversation)[-1] == "state:paused"
+    assert work(conversation).agent_state == "paused"
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
+    assert work(conversation).agent_state == "finished"
+
+
+def test_orders_with_nobody_at_work_take_effect_at_once(owner: User) -> None:
+    conversation = start(owner, [FINISH])
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    assert kinds(conversation) == ["message", "order:stop", "state:stopped"]
+    assert work(conversation).agent_state == "stopped"
+
+
+def test_two_workers_never_hold_one_conversation(owner: User) -> None:
+    held = Held(FINISH)
+    conversation = start(owner, [held])
+    thread = work_beside(conversation)
+    assert held.begun.wait(10)
+    work(conversation, worker())
+    held.release()
+    thread.join(10)
+    assert kinds(conversation).count("action") == 1
+    assert LLMCall.objects.count() == 1

@@ -1,0 +1,105 @@
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from accounts.models import User
+from conversations import services
+from conversations.errors import ConflictError, InvalidInputError, NotVisibleError
+from conversations.models import Conversation, Event
+from sandboxes.models import Sandbox
+
+pytestmark = pytest.mark.django_db
+
+
+def started(owner: User, text: str = "Fix the build", **options: object) -> Conversation:
+    return services.start_conversation(owner=owner, text=text, **options)  # type: ignore[arg-type]
+
+
+def test_a_conversation_begins_with_its_message_and_a_sandbox_that_starts(owner: User) -> None:
+    conversation = started(owner, "# Fix the build\n\nIt is red.")
+    assert conversation.title == "Fix the build"
+    first, queued = Event.objects.filter(conversation=conversation).order_by("sequence")
+    assert (first.kind, first.payload["text"]) == ("message", "# Fix the build\n\nIt is red.")
+    assert queued.payload["phase"] == "queued"
+    assert conversation.sandbox is not None
+    assert conversation.sandbox.due_since is not None
+
+
+def test_the_same_idempotency_key_gives_the_same_conversation(owner: User) -> None:
+    first = started(owner, idempotency_key="k1")
+    assert started(owner, idempotency_key="k1").pk == first.pk
+    assert Sandbox.objects.count() == 1
+    with pytest.raises(ConflictError):
+        started(owner, "Something else", idempotency_key="k1")
+
+
+def test_another_user_may_use_the_same_idempotency_key(owner: User, teammate: User) -> None:
+    assert started(owner, idempotency_key="k1").pk != started(teammate, idempotency_key="k1").pk
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"text": "  \n"}, "text"),
+        ({"text": "nul \x00"}, "text"),
+        ({"text": "x" * 1_000_001}, "text"),
+        ({"title": "t" * 201}, "title"),
+        ({"max_steps": 0}, "max_steps"),
+        ({"max_budget": Decimal("-1")}, "max_budget"),
+        ({"max_budget": Decimal(1), "model": "unheard-of/model"}, "max_budget"),
+    ],
+)
+def test_bad_input_is_refused_with_the_field_that_is_wrong(
+    owner: User, options: dict[str, object], field: str
+) -> None:
+    with pytest.raises(InvalidInputError) as refusal:
+        started(owner, **{"text": "Fix it", **options})  # type: ignore[arg-type]
+    assert refusal.value.field == field
+    assert not Conversation.objects.exists()
+    assert not Sandbox.objects.exists()
+
+
+def test_a_message_sent_twice_is_one_event(owner: User) -> None:
+    conversation, client_id = started(owner), uuid4()
+    for _ in range(2):
+        event = services.send_message(
+            conversation_id=conversation.pk, by=owner, text="More", client_id=client_id
+        )
+        assert event.pk == client_id
+    assert Event.objects.filter(kind="message").count() == 2
+    with pytest.raises(ConflictError):
+        services.send_message(conversation_id=conversation.pk, by=owner, text="Other", client_id=client_id)
+    with pytest.raises(ConflictError):
+        services.give_order(conversation_id=conversation.pk, by=owner, order="stop", client_id=client_id)
+
+
+def test_a_message_makes_work_due_but_not_while_paused(owner: User) -> None:
+    conversation = started(owner)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="pause")
+    services.send_message(conversation_id=conversation.pk, by=owner, text="More")
+    conversation.refresh_from_db()
+    assert conversation.due_since is None
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
+    conversation.refresh_from_db()
+    assert conversation.due_since is not None
+
+
+def test_a_stranger_can_do_nothing(owner: User, stranger: User) -> None:
+    conversation = started(owner)
+    with pytest.raises(NotVisibleError):
+        services.send_message(conversation_id=conversation.pk, by=stranger, text="Hi")
+    with pytest.raises(NotVisibleError):
+        services.give_order(conversation_id=conversation.pk, by=stranger, order="stop")
+    with pytest.raises(NotVisibleError):
+        services.rename_conversation(conversation_id=conversation.pk, by=stranger, title="Mine")
+    with pytest.raises(NotVisibleError):
+        services.delete_conversation(conversation_id=conversation.pk, by=stranger)
+    assert Event.objects.filter(conversation=conversation).count() == 2
+
+
+def test_deleting_a_conversation_asks_for_its_sandbox_to_be_removed(owner: User) -> None:
+    conversation = started(owner)
+    services.delete_conversation(conversation_id=conversation.pk, by=owner)
+    assert not Conversation.objects.exists()
+    assert Sandbox.objects.get().wanted == "removed"
