@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
-from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.account.models import EmailAddress
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -124,7 +124,7 @@ class AdministratorsGroupAdmin(AdministratorsOnly, GroupAdmin):
     """Who may edit a group gives its members every right."""
 
 
-# allauth's registrations show keys that confirm addresses and invite to a second place for what User.email says.
-for model in (EmailAddress, EmailConfirmation, Group):
+# allauth keeps a second record of what User.email says: nothing to read, and a way in for who edits it.
+for model in (EmailAddress, Group):
     admin.site.unregister(model)
 admin.site.register(Group, AdministratorsGroupAdmin)

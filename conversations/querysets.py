@@ -6,6 +6,7 @@ from django.db import models
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from conversations.models import Blob, Conversation, Event, LLMCall  # noqa: F401 - a base names them
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):

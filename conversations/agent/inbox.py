@@ -105,7 +105,7 @@ class OrderReader:
     def _listen(self) -> None:
         while True:
             try:
-                with redis_client.subscribe_client().pubsub(ignore_subscribe_messages=True) as subscription:
+                with redis_client.subscribe_client().pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
                     subscription.subscribe(redis_client.orders_channel())
                     for message in subscription.listen():
                         self._on_poke(message["data"])

@@ -17,16 +17,18 @@ SCRIPTED = "scripted"
 def choose(user: User, name: str = "") -> ModelChoice:
     """The model `name`, else the user's, else the server's, and how to reach it.
 
-    A base URL of the user's own goes with the user's own key or with none. The server's key goes to the
-    server's base URL or to the provider of the server's model, never elsewhere.
+    A key goes only where it belongs: a user's base URL gets that user's key or none; a user's key without a
+    base URL is for the provider of the user's model; the server's is for that of LLM_MODEL, or LLM_BASE_URL.
     """
     own = UserSettings.objects.filter(user=user).first() or UserSettings(user=user)
     name = name or own.llm_model or settings.LLM_MODEL
     if own.llm_base_url and routing.may_be_redirected(name):
         return ModelChoice(name, own.llm_api_key, own.llm_base_url)
-    if not _is_served_by_us(name):
-        return ModelChoice(name, own.llm_api_key)
-    return ModelChoice(name, own.llm_api_key or settings.LLM_API_KEY, settings.LLM_BASE_URL)
+    is_own_key = not own.llm_base_url and (not own.llm_model or _share_a_provider(name, own.llm_model))
+    key = own.llm_api_key if is_own_key else ""
+    if _share_a_provider(name, settings.LLM_MODEL):
+        return ModelChoice(name, key or settings.LLM_API_KEY, settings.LLM_BASE_URL)
+    return ModelChoice(name, key)
 
 
 def create(choice: ModelChoice) -> Model:
@@ -74,12 +76,12 @@ def _configured_price() -> Price | None:
     return Price.flat(Decimal(str(prompt)), Decimal(str(completion)))
 
 
-def _is_served_by_us(name: str) -> bool:
-    """Whether the server's base URL and key are meant for this model: they belong to one provider, LLM_MODEL's."""
-    return _destination(name) == _destination(settings.LLM_MODEL)
+def _share_a_provider(name: str, other: str) -> bool:
+    return _destination(name) == _destination(other)
 
 
 def _destination(name: str) -> str:
+    """Where a call goes that no user's base URL redirects."""
     if settings.LLM_BASE_URL and routing.speaks_openai(name):
         return routing.COMPATIBLE
     return prices.known_provider(name)

@@ -46,6 +46,7 @@ class PseudoTerminal:
         """Undo what a program did to the terminal, and drop what was typed and never read."""
         termios.tcsetattr(self._slave, termios.TCSANOW, self._sane)
         termios.tcflush(self._slave, termios.TCIFLUSH)
+        termios.tcflow(self._slave, termios.TCOON)
 
     async def type(self, data: bytes) -> int:
         """Type `data`; returns how many bytes of it were taken before the reader stopped reading."""

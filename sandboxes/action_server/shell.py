@@ -22,7 +22,7 @@ from .pseudoterminal import PseudoTerminal
 # threw that line away, by PROMPT_COMMAND; `__openhands` is the number of the command, 0 once reported.
 # - Typed input that the command left unread must not be taken for commands, so it is read away.
 # - `set -e` would end the shell at the next failure, -x and -v would show what is ours: all three are
-#   switched off between commands, and -x and -v on again by `command_text`.
+#   switched off between commands, and -x on again by `Shell.run`.
 # - PS1 is not empty, which scripts take for "not interactive", but prints nothing.
 # - When `set -e` ends the shell, all that can be carried over goes into the file `saved`.
 _START = r"""
@@ -112,7 +112,7 @@ class Shell:
         `options` are those that the shell had at the end of the command before.
         """
         number = self._last_command + 1
-        prefix = "".join(f"set -{option}; " for option in "vx" if option in options)
+        prefix = "set -x; " if "x" in options else ""
         try:
             if self._last_command:
                 self._file(self._last_command).unlink()

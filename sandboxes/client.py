@@ -1,0 +1,118 @@
+"""The typed client of the action server. Everything here runs on one event loop and may be cancelled at any time:
+an action goes on where its caller went away, and the same `put_action` joins it again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from sandboxes.errors import ActionRefused, BootChanged, Discarded, FenceTooOld, Unreachable
+from sandboxes.protocol import ActionRequest, Health, Part, Refusal, Result
+
+CONNECT_SECONDS = 3
+SHORT_SECONDS = 10  # for every request but `put_action`, which takes as long as the action
+_LONG = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+_SHORT = aiohttp.ClientTimeout(total=SHORT_SECONDS, sock_connect=CONNECT_SECONDS)
+_REFUSALS: dict[str, type[ActionRefused]] = {
+    "boot_changed": BootChanged,
+    "fence_too_old": FenceTooOld,
+    "discarded": Discarded,
+}
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Reachable:
+    """Where one life of a sandbox answers."""
+
+    sandbox_id: UUID
+    url: str
+    key: str = field(repr=False)
+    boot_id: str
+
+
+async def health(reachable: Reachable) -> Health:
+    """Raises Unreachable within seconds where nothing of ours answers."""
+    async with _request("GET", reachable, "/health", _SHORT) as response:
+        return Health(**await response.json())
+
+
+async def put_action(reachable: Reachable, action_id: UUID, request: ActionRequest) -> Result:
+    """Runs the action, or joins it, or returns its stored result; waits as long as it takes.
+
+    Raises Unreachable, BootChanged, FenceTooOld or Discarded. What the sandbox cannot accept for its form or size is
+    a result that the model can mend.
+    """
+    try:
+        path = f"/actions/{action_id}"
+        async with _request("PUT", reachable, path, _LONG, request.to_json()) as response:
+            return Result.from_json(await response.json())
+    except _Unacceptable as error:
+        return Result("error", [Part("text", f"The sandbox does not accept this call: {error}")])
+
+
+async def interrupt_action(reachable: Reachable, action_id: UUID) -> None:
+    """Ends the action; one that was never seen never runs. Repeatable. Raises Unreachable."""
+    async with _request("POST", reachable, f"/actions/{action_id}/interrupt", _SHORT):
+        pass
+
+
+async def discard_action(reachable: Reachable, action_id: UUID) -> None:
+    """Says that the action's result is stored, or that it is not wanted. Repeatable. Raises Unreachable."""
+    async with _request("DELETE", reachable, f"/actions/{action_id}", _SHORT):
+        pass
+
+
+async def close() -> None:
+    """Closes this loop's session; the next request makes a new one."""
+    session = _sessions.pop(asyncio.get_running_loop(), None)
+    if session is not None:
+        await session.close()
+
+
+class _Unacceptable(Exception):
+    """The request's form or size is wrong."""
+
+
+@asynccontextmanager
+async def _request(
+    method: str,
+    reachable: Reachable,
+    path: str,
+    timeout: aiohttp.ClientTimeout,
+    body: dict[str, Any] | None = None,
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    headers = {"Authorization": f"Bearer {reachable.key}"}
+    try:
+        async with _session().request(
+            method, reachable.url + path, json=body, headers=headers, timeout=timeout
+        ) as response:
+            if response.status >= 400:
+                raise await _refusal(response)
+            yield response
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError) as error:
+        raise Unreachable(f"The sandbox does not answer: {error or type(error).__name__}.") from error
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> Exception:
+    refusal = Refusal(**await response.json())
+    if refusal.code == "unauthorized":
+        return Unreachable("Something answers in the sandbox's place that does not know its key.")
+    return _REFUSALS.get(refusal.code, _Unacceptable)(refusal.message)
+
+
+def _session() -> aiohttp.ClientSession:
+    """One a loop, without a limit: each of a hundred conversations waits for an action of its own."""
+    loop = asyncio.get_running_loop()
+    session = _sessions.get(loop)
+    if session is None or session.closed:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        _sessions[loop] = session
+    return session

@@ -1,0 +1,56 @@
+"""What can go wrong with a sandbox. Each error says whose fault it is and whether trying again can help.
+
+    SandboxError
+    ├── StartFailed        the start ended in a phase
+    │   └── StartRefused   this user may not have what could be started
+    ├── Unreachable        no answer, or not from our action server
+    └── ActionRefused      an answer: the action does not run
+        ├── BootChanged
+        ├── FenceTooOld
+        └── Discarded
+"""
+
+from typing import ClassVar, Literal
+
+
+class SandboxError(Exception):
+    """Its text is a sentence for a person."""
+
+    fault: ClassVar[Literal["sandbox", "server", "user"]] = "sandbox"
+    can_retry: ClassVar[bool] = False
+
+
+class StartFailed(SandboxError):
+    """`phase` is where the start ended."""
+
+    def __init__(self, phase: str, message: str) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class StartRefused(StartFailed):
+    fault = "user"
+
+
+class Unreachable(SandboxError):
+    """Whether a request arrived is not known: ask again, an action runs at most once."""
+
+    can_retry = True
+
+
+class ActionRefused(SandboxError):
+    """The action server answered that the action does not run now and never will."""
+
+
+class BootChanged(ActionRefused):
+    """Another life of the sandbox answers than the one that the action was meant for."""
+
+
+class FenceTooOld(ActionRefused):
+    """The conversation is in another worker's hands."""
+
+    fault = "server"
+
+
+class Discarded(ActionRefused):
+    """The action was interrupted or deleted before it was seen, or its result was stored already."""
