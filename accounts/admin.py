@@ -9,7 +9,7 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from accounts import services
@@ -71,7 +71,7 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):  # type: ignore[type-arg]
             EmailAddress.objects.filter(user=obj).delete()
 
     @admin.action(description="Make a one-time sign-in link")
-    def create_sign_in_links(self, request: HttpRequest, queryset: models.QuerySet[User]) -> HttpResponse:
+    def create_sign_in_links(self, request: HttpRequest, queryset: models.QuerySet[User]) -> TemplateResponse:
         users = queryset.filter(is_active=True).order_by("email")
         links = [(user, services.create_sign_in_link(user=user)) for user in users]
         context = {
@@ -80,9 +80,7 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):  # type: ignore[type-arg]
             "opts": self.opts,
             "links": links,
         }
-        response = TemplateResponse(request, "accounts/admin_sign_in_links.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "accounts/admin_sign_in_links.html", context)
 
     @admin.action(description="Deactivate (ends their sessions and API keys)")
     def deactivate(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:

@@ -10,7 +10,7 @@ from django.urls import path, re_path
 from accounts import views
 
 urlpatterns = [
-    path("login/", allauth_views.login, name="account_login"),
+    path("login/", views.login, name="account_login"),
     path("logout/", allauth_views.logout, name="account_logout"),
     path("inactive/", allauth_views.account_inactive, name="account_inactive"),
     path("signup/", allauth_views.signup, name="account_signup"),

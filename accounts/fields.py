@@ -20,6 +20,10 @@ class _DecryptingAttribute(DeferredAttribute):
         value = super().__get__(instance, cls)
         return decrypt(value) if isinstance(value, Ciphertext) else value
 
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        """With a setter Python asks the descriptor even when the instance holds a value."""
+        instance.__dict__[self.field.attname] = value
+
 
 class SecretFormField(forms.CharField):
     """Takes a secret and never renders one. Left empty, it changes nothing."""

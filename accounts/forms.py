@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.fields import SecretFormField
@@ -48,7 +49,13 @@ class SettingsForm(forms.Form):
             "llm_model": stored.llm_model,
             "llm_base_url": stored.llm_base_url,
         }
-        return cls(data, initial=initial)
+        form = cls(data, initial=initial)
+        form.fields[
+            "llm_model"
+        ].help_text = (
+            f"Such as anthropic/claude-opus-4-1 or openai/gpt-5. The server's own is {settings.LLM_MODEL}."
+        )
+        return form
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -22,4 +22,4 @@ def new_token() -> str:
 
 
 def digest(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
+    return sha256(token.encode(errors="surrogatepass")).hexdigest()

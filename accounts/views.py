@@ -38,10 +38,7 @@ def user_settings(request: HttpRequest) -> HttpResponse:
         )
         messages.success(request, "Your settings are saved.")
         return redirect("accounts:settings")
-    model_help = (
-        f"Such as anthropic/claude-opus-4-1 or openai/gpt-5. The server's own is {settings.LLM_MODEL}."
-    )
-    context = {"form": form, "key_note": _key_note(stored), "model_help": model_help}
+    context = {"form": form, "key_note": _key_note(stored)}
     return render(request, "accounts/settings.html", context, status=400 if form.errors else 200)
 
 
@@ -97,6 +94,9 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
         if link is not None:
             return render(request, "accounts/sign_in_link.html", {"link": link})
     return render(request, "accounts/sign_in_link_gone.html", status=410)
+
+
+login = allauth_views.LoginView.as_view(extra_context={"signup_is_open": lambda: settings.SIGNUP_OPEN})
 
 
 def password_reset(request: HttpRequest) -> HttpResponse:

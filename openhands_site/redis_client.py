@@ -41,3 +41,8 @@ def events_channel(conversation_id: object) -> str:
 def orders_channel() -> str:
     """Where the id of a conversation is told that was given an order."""
     return f"{settings.REDIS_PREFIX}orders"
+
+
+def access_channel() -> str:
+    """Where it is told that somebody's access to something ended: a key revoked, a session over."""
+    return f"{settings.REDIS_PREFIX}access"

@@ -19,7 +19,7 @@ from conversations.agent.waiting import wait_for
 from conversations.events import Action, BlobRef, ImagePart, Observation, Outcome, Part, TextPart
 from conversations.texts import StoredTexts
 from conversations.timeline import Draft, LeaseLostError
-from conversations.tools.base import MalformedCallError, parse
+from conversations.tools.base import LocalTool, MalformedCallError, parse
 from conversations.tools.registry import TOOLS
 from openhands_site import async_thread
 from sandboxes import client, protocol
@@ -48,7 +48,7 @@ class Executor:
             self._maybe_sent.add(next(iter(history.open)))
 
     def sandbox(self) -> Sandbox | None:
-        return Sandbox.objects.filter(pk=self.sandbox_id).first()
+        return Sandbox.objects.filter(pk=self.sandbox_id).first() if self.sandbox_id else None
 
     def reach(self) -> client.Reachable | None:
         """Where the sandbox answers, kept until it did not: the boot id guards against what is out of date."""
@@ -75,10 +75,10 @@ class Executor:
             arguments = parse(tool, _arguments(action), StoredTexts().text(action.raw_arguments or ""))
         except MalformedCallError as error:
             return self._observe(opened, "error", str(error))
-        if tool.runs_in_sandbox:
-            return self._execute_in_sandbox(opened, arguments.model_dump(mode="json"))
-        result = tool.run(arguments)  # type: ignore[attr-defined]
-        return self._observe(opened, result.outcome, result.text, meta=result.meta)
+        if isinstance(tool, LocalTool):
+            result = tool.run(arguments)
+            return self._observe(opened, result.outcome, result.text, meta=result.meta)
+        return self._execute_in_sandbox(opened, arguments.model_dump(mode="json"))
 
     def _execute_in_sandbox(self, opened: OpenAction, arguments: dict[str, Any]) -> None:
         reachable = self.reach()

@@ -82,12 +82,10 @@ class History:
             case SystemPrompt():
                 self.has_prompt = True
                 self.context.add_system_prompt(payload)
-            case Condensation():
-                self.context.add_condensation(payload)
             case StartupProgress():
                 self.start_failed = payload.failed
-            case Error() | TitleChanged():
-                pass
+            case Error() | TitleChanged() | Condensation():
+                pass  # for people; nothing condenses yet
             case _:
                 assert_never(payload)
 

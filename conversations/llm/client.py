@@ -95,7 +95,9 @@ class LiteLLMModel:
             # Outside the except block, so that what is raised does not carry the original, which may hold the key.
             if not problem.retryable or attempt > settings.LLM_RETRIES:
                 raise problem
-            log.warning("model call failed", model=self.name, code=problem.code, attempt=attempt, wait=round(wait, 2))
+            log.warning(
+                "model call failed", model=self.name, code=problem.code, attempt=attempt, wait=round(wait, 2)
+            )
             await asyncio.sleep(wait)
         raise AssertionError("unreachable: the attempts do not end by themselves")
 
@@ -150,7 +152,9 @@ class LiteLLMModel:
             _usage(usage, self._price),
             attempts=attempt,
             latency_ms=round((time.monotonic() - started) * 1000),
-            first_token_ms=round((first - started) * 1000) if first is not None and settings.LLM_STREAM else None,
+            first_token_ms=round((first - started) * 1000)
+            if first is not None and settings.LLM_STREAM
+            else None,
         )
 
 

@@ -79,9 +79,7 @@ _KINDS = {
         True,
         "{model} cannot be reached{where}: check the network and the base URL (LLM_BASE_URL, or under Settings).",
     ),
-    "cut": _Kind(
-        "provider", True, "The provider broke off in the middle of its reply: resume to try again."
-    ),
+    "cut": _Kind("provider", True, "The provider broke off in the middle of its reply: resume to try again."),
     "unreadable": _Kind(
         "provider",
         True,

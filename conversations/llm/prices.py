@@ -105,4 +105,6 @@ def _rates(entry: dict[str, Any], above: int) -> Rates | None:
     if prompt is None or completion is None:
         return None
     read, write = of("cache_read_input_token_cost"), of("cache_creation_input_token_cost")
-    return Rates(above, prompt, completion, prompt if read is None else read, prompt if write is None else write)
+    return Rates(
+        above, prompt, completion, prompt if read is None else read, prompt if write is None else write
+    )

@@ -65,7 +65,8 @@ def settle_abandoned(conversation_id: UUID, below_fence: int) -> int:
         conversation_id=conversation_id, fence__lt=below_fence, status=LLMCall.Status.OPEN
     )
     return sum(
-        _settle_by_estimate(call_id, LLMCall.Status.ESTIMATED) for call_id in left.values_list("pk", flat=True)
+        _settle_by_estimate(call_id, LLMCall.Status.ESTIMATED)
+        for call_id in left.values_list("pk", flat=True)
     )
 
 

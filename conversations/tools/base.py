@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,10 +21,17 @@ class Tool(Protocol):
     What runs here must be repeatable: after a crash it is run again.
     """
 
-    name: str
-    description: str
-    arguments: type[Arguments]
-    runs_in_sandbox: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def arguments(self) -> type[Arguments]: ...
+
+    @property
+    def runs_in_sandbox(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class LocalResult:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class LocalTool(Tool, Protocol):
     def run(self, arguments: Any) -> LocalResult: ...
 

@@ -11,6 +11,7 @@ from openhands_site.settings import *  # noqa: E402,F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+STATIC_ROOT = tempfile.mkdtemp(prefix="openhands-tests-static-")  # WhiteNoise warns where there is none
 HINTS_SINK = "tests.fakes.hints.CollectingSink"
 LLM_FACTORIES = {**LLM_FACTORIES, "turns": "tests.fakes.models.create"}  # noqa: F405
 DATABASES["default"].setdefault("TEST", {})  # noqa: F405

@@ -96,9 +96,9 @@ async def _serve(options: argparse.Namespace, key: str) -> None:
     if options.announce:
         _announce(options.announce, runner.addresses[0][1], boot_id)
     await stop.wait()
+    await runner.cleanup()
     await children.end_all()
     terminal.close()
-    await runner.cleanup()
 
 
 def _announce(path: Path, port: int, boot_id: str) -> None:

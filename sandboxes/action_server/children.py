@@ -15,6 +15,8 @@ import signal
 import sys
 from typing import Callable, Iterable, Mapping, NamedTuple
 
+from .errors import ToolError
+
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 # Python ignores these; a command must find them as any program does, or `yes | head` complains.
@@ -107,6 +109,7 @@ class Children:
     def __init__(self) -> None:
         self._on_exit: dict[int, Callable[[int], None]] = {}
         self._childless = asyncio.Event()
+        self._is_ending = False
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.reap)
 
     def spawn(
@@ -119,8 +122,10 @@ class Children:
         """Start `argv` as the leader of a new session on the terminal `tty` and return its pid.
 
         `on_exit` is called once, in the event loop, with the exit code (128 + n after signal n).
-        Raises OSError when the program cannot be started.
+        Raises OSError when the program cannot be started, ToolError once everything is being ended.
         """
+        if self._is_ending:
+            raise ToolError("The sandbox is being stopped.")
         pid = os.posix_spawn(
             argv[0],
             argv,
@@ -155,8 +160,8 @@ class Children:
                 on_exit(code if code >= 0 else 128 - code)
 
     async def end_all(self) -> None:
-        """End every descendant: politely for a second, then for certain."""
-        self._childless.clear()
+        """End every descendant, politely for a second, then for certain; nothing can be started any more."""
+        self._is_ending = True
         polite = tree([os.getpid()], processes()).keys() - {os.getpid()}
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT):
             send(polite, number)

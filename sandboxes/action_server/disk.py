@@ -29,14 +29,18 @@ class Places:
         if not path or "\0" in path:
             raise ToolError("The argument path must be the path of a file or folder.")
         real = os.path.realpath(os.path.join(self._workspace, path))
-        places = self._writable if to_write else [*self._writable, self._readable]
-        if any(real == place or real.startswith(place.rstrip("/") + "/") for place in places):
+        is_output = _is_within(real, self._readable)
+        if not (is_output and to_write) and (is_output or any(_is_within(real, at) for at in self._writable)):
             return real
         where = f"{printable(path)} leads to {printable(real)}, which" if real != path else printable(path)
         raise ToolError(
             f"{where} is outside the workspace {self._workspace}. Only files there and in /tmp can be "
             f"{'edited' if to_write else 'viewed'} with this tool; use the terminal for others."
         )
+
+
+def _is_within(path: str, place: str) -> bool:
+    return path == place or path.startswith(place.rstrip("/") + "/")
 
 
 def read_file(path: str) -> bytes:
@@ -60,7 +64,10 @@ def write_file(path: str, data: bytes) -> None:
     if len(data) > MOST_BYTES:
         raise ToolError(f"This would be {len(data):,} bytes; this tool takes up to {MOST_BYTES:,}.")
     folder, name = os.path.split(path)
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ToolError(f"{printable(path)} cannot be: something on the way to it is a file.") from error
     descriptor, unfinished = tempfile.mkstemp(prefix=f".{name[:50]}.", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -118,7 +118,9 @@ class Shell:
                 self._file(self._last_command).unlink()
             self._file(number).write_bytes((prefix + command + "\n").encode())
         except OSError as error:
-            raise ToolError(f"This session is broken, for its files are gone ({error}). Use another.") from error
+            raise ToolError(
+                f"This session is broken, for its files are gone ({error}). Use another."
+            ) from error
         self._last_command = number
         self._terminal.make_sane()
         # The number is assigned within a word, because an assignment of its own would reset `$?`.

@@ -47,7 +47,7 @@ def command(inside: Inside, program: Sequence[str], *, uid: int | None, info_fd:
     arguments += ["--hostname", "sandbox", *(["--info-fd", str(info_fd)] if info_fd is not None else [])]
     for part in (_system(), _etc(inside), _runtime(inside), _own(inside)):
         arguments += part
-    arguments += ["--remount-ro", "/", "--chdir", WORKSPACE, "--cap-drop", "ALL"]
+    arguments += ["--remount-ro", "/", "--chdir", "/", "--cap-drop", "ALL"]
     if uid is None:
         return [*arguments, "--", *program]
     for capability in _CAPABILITIES_TO_CHANGE_USER:

@@ -27,7 +27,6 @@ def main() -> None:
     _drop_privileges(None if uid == "-" else int(uid))
     try:
         os.scandir(os.getcwd()).close()
-        os.stat(os.getcwd())
     except OSError as error:
         sys.exit(
             f"The sandbox's user {uid} cannot reach its folder {os.getcwd()} ({error.strerror}): set OPENHANDS_HOME to "

@@ -4,7 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.cache import cache
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.models import User
 
@@ -32,7 +32,7 @@ def as_operator(client: Client, operator: User) -> Client:
 
 
 @pytest.fixture
-def older_key(settings: SettingsWrapper) -> str:
+def older_key(settings: Settings) -> str:
     """The only key so far; `newer_key` comes in front of it."""
     key = Fernet.generate_key().decode()
     settings.SECRET_KEYS = [key]

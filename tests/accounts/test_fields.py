@@ -4,7 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core import serializers
 from django.db import connection
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.encryption import UndecryptableError, decrypt, encrypt, is_under_newest_key, rotate
 from accounts.fields import Ciphertext
@@ -52,7 +52,7 @@ def test_a_new_secret_replaces_the_old_one(owner: User) -> None:
 
 
 def test_a_row_whose_key_is_lost_still_loads_and_saves(
-    owner: User, older_key: str, newer_key: str, settings: SettingsWrapper
+    owner: User, older_key: str, newer_key: str, settings: Settings
 ) -> None:
     UserSettings.objects.create(user=owner, llm_api_key="sk-very-secret")
     before = in_the_column()
@@ -85,7 +85,7 @@ def test_a_dump_holds_no_secret(owner: User) -> None:
 
 
 def test_what_an_older_key_encrypted_is_read_and_rotated(
-    older_key: str, newer_key: str, settings: SettingsWrapper
+    older_key: str, newer_key: str, settings: Settings
 ) -> None:
     token = encrypt("text")
     settings.SECRET_KEYS = [newer_key, older_key]
@@ -97,7 +97,7 @@ def test_what_an_older_key_encrypted_is_read_and_rotated(
     assert decrypt(fresh) == "text"
 
 
-def test_a_wrong_key_is_an_error_that_says_what_to_do(settings: SettingsWrapper) -> None:
+def test_a_wrong_key_is_an_error_that_says_what_to_do(settings: Settings) -> None:
     token = encrypt("text")
     settings.SECRET_KEYS = [Fernet.generate_key().decode()]
     for order in (decrypt, rotate):

@@ -2,7 +2,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.fields import Ciphertext
 from accounts.models import User, UserSettings
@@ -15,7 +15,7 @@ def users(owner: User, teammate: User, stranger: User) -> list[User]:
 
 
 @pytest.fixture
-def stored(users: list[User], older_key: str, newer_key: str, settings: SettingsWrapper) -> list[UserSettings]:
+def stored(users: list[User], older_key: str, newer_key: str, settings: Settings) -> list[UserSettings]:
     """Three secrets under the older of two keys."""
     rows = [UserSettings.objects.create(user=user, llm_api_key=f"secret of {user}") for user in users]
     settings.SECRET_KEYS = [newer_key, older_key]
@@ -34,13 +34,15 @@ def test_every_encrypted_column_of_every_model_is_found() -> None:
 
 
 def test_after_a_rotation_the_newest_key_alone_suffices(
-    stored: list[UserSettings], newer_key: str, settings: SettingsWrapper
+    stored: list[UserSettings], newer_key: str, settings: Settings
 ) -> None:
     out, err = run()
     assert "accounts.UserSettings.llm_api_key: 3 re-encrypted, 0 were up to date" in out
     assert err == ""
     settings.SECRET_KEYS = [newer_key]
-    assert {row.llm_api_key for row in UserSettings.objects.all()} == {f"secret of {row.user}" for row in stored}
+    assert {row.llm_api_key for row in UserSettings.objects.all()} == {
+        f"secret of {row.user}" for row in stored
+    }
 
 
 def test_rows_are_taken_in_batches_until_none_is_left(stored: list[UserSettings]) -> None:
@@ -50,7 +52,7 @@ def test_rows_are_taken_in_batches_until_none_is_left(stored: list[UserSettings]
 
 
 def test_a_rotation_that_was_broken_off_goes_on_where_it_was(
-    stored: list[UserSettings], newer_key: str, older_key: str, settings: SettingsWrapper
+    stored: list[UserSettings], newer_key: str, older_key: str, settings: Settings
 ) -> None:
     first = stored[0]
     first.llm_api_key = "secret of whoever was first"
@@ -62,7 +64,7 @@ def test_a_rotation_that_was_broken_off_goes_on_where_it_was(
 
 
 def test_a_secret_nobody_can_decrypt_is_named_and_does_not_stop_the_others(
-    stored: list[UserSettings], newer_key: str, settings: SettingsWrapper
+    stored: list[UserSettings], newer_key: str, settings: Settings
 ) -> None:
     lost = UserSettings.objects.order_by("pk")[1]
     UserSettings.objects.filter(pk=lost.pk).update(llm_api_key=Ciphertext("no token of ours"))

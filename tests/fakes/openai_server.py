@@ -16,7 +16,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -73,7 +73,7 @@ Script = Callable[[dict[str, Any]], Turn]
 
 def in_order(turns: Sequence[Turn]) -> Script:
     """Each request takes the next turn; past the last one every request fails with a sentence that says so."""
-    left = iter(turns)
+    left: Iterator[Turn] = iter(turns)
     spent = Turn.failure(400, "The script of this stand-in has no turn left.")
     return lambda _body: next(left, spent)
 
@@ -83,7 +83,8 @@ def by_history(turns: Sequence[Turn]) -> Script:
 
     def choose(body: dict[str, Any]) -> Turn:
         replies = sum(message["role"] == "assistant" for message in body["messages"])
-        return turns[replies % len(turns)]
+        turn: Turn = turns[replies % len(turns)]
+        return turn
 
     return choose
 
@@ -98,7 +99,7 @@ class OpenAIServer:
         self.disconnected = threading.Event()
         """Set when a client went away before it had its answer."""
         self.base_url = ""
-        self._script = script if callable(script) else in_order(script)
+        self._script: Script = script if callable(script) else in_order(script)
         self._check_key = check_key
         self._port = port
         self._loop = asyncio.new_event_loop()
@@ -109,7 +110,9 @@ class OpenAIServer:
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -134,7 +137,9 @@ class OpenAIServer:
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if self._check_key and key != self.api_key:
             # As some providers do, it repeats the key that it refuses.
-            return _error(Turn.failure(401, f"Incorrect API key provided: {key}.", error_code="invalid_api_key"))
+            return _error(
+                Turn.failure(401, f"Incorrect API key provided: {key}.", error_code="invalid_api_key")
+            )
         turn = self._script(body)
         try:
             await asyncio.sleep(turn.delay)
@@ -186,7 +191,9 @@ def _tool_calls(turn: Turn) -> list[dict[str, Any]]:
             "type": "function",
             "function": {
                 "name": call["name"],
-                "arguments": call["arguments"] if isinstance(call["arguments"], str) else json.dumps(call["arguments"]),
+                "arguments": call["arguments"]
+                if isinstance(call["arguments"], str)
+                else json.dumps(call["arguments"]),
             },
         }
         for call in turn.tool_calls
@@ -230,7 +237,7 @@ def _chunks(body: dict[str, Any], turn: Turn) -> list[dict[str, Any]]:
             for piece in _pieces(function["arguments"], turn.piece)
         ]
     envelope = _envelope(body, "chat.completion.chunk")
-    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices: list[dict[str, Any]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     if turn.finish is not None:
         choices.append({"index": 0, "delta": {}, "finish_reason": _finish(turn)})
     chunks = [{**envelope, "choices": [choice]} for choice in choices]
@@ -255,7 +262,9 @@ def _envelope(body: dict[str, Any], kind: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A stand-in for a model's provider.")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--script", type=Path, required=True, help="a JSON list of turns, by the names of Turn's fields")
+    parser.add_argument(
+        "--script", type=Path, required=True, help="a JSON list of turns, by the names of Turn's fields"
+    )
     options = parser.parse_args()
     turns = [Turn(**turn) for turn in json.loads(options.script.read_text())]
     with OpenAIServer(by_history(turns), port=options.port, check_key=False) as server:

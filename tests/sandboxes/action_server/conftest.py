@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from sandboxes.protocol import Result
 
 KEY = "open-sesame"
-_ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[3]
 
 
 class Server:
@@ -34,7 +35,7 @@ class Server:
             [sys.executable, "-m", "sandboxes.action_server", "--workspace", self.workspace]
             + ["--data", folder / "data", "--key-file", "-" if key_on_stdin else self.key_file]
             + ["--announce", announce, *options],
-            cwd=_ROOT,
+            cwd=ROOT,
             env={**os.environ, "HOME": str(self.home), **environment},
             stdin=subprocess.PIPE if key_on_stdin else subprocess.DEVNULL,
         )
@@ -56,10 +57,10 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.announced["port"], timeout=timeout)
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         data = body if isinstance(body, bytes) or body is None else json.dumps(body)
-        connection.request(method, path, data, headers)
-        response = connection.getresponse()
-        answer = response.read()
-        connection.close()
+        with closing(connection):
+            connection.request(method, path, data, headers)
+            response = connection.getresponse()
+            answer = response.read()
         return response.status, json.loads(answer) if answer.startswith(b"{") else answer
 
     def stop(self) -> int:
@@ -74,9 +75,9 @@ class Conversation:
         self.server = server
         self.id = str(uuid.uuid4())
 
-    def body(self, tool: str, arguments: Any, **changes: Any) -> dict[str, Any]:
+    def body(self, tool: str, arguments: Any) -> dict[str, Any]:
         body = {"conversation_id": self.id, "boot_id": self.server.boot_id, "fence": 1}
-        return {**body, "tool": tool, "arguments": arguments, **changes}
+        return {**body, "tool": tool, "arguments": arguments}
 
     def act(self, tool: str, action_id: str = "", **arguments: Any) -> Result:
         path = f"/actions/{action_id or uuid.uuid4()}"

@@ -28,7 +28,13 @@ def test_health_names_the_boot(server: Server) -> None:
 @pytest.mark.parametrize("key", [None, "", "wrong", KEY + "x", KEY[:-1], "ключ".encode().decode("latin-1")])
 @pytest.mark.parametrize(
     "method, where",
-    [("GET", "/health"), ("PUT", path()), ("POST", path() + "/interrupt"), ("DELETE", path()), ("GET", "/no")],
+    [
+        ("GET", "/health"),
+        ("PUT", path()),
+        ("POST", path() + "/interrupt"),
+        ("DELETE", path()),
+        ("GET", "/no"),
+    ],
 )
 def test_without_the_key_everything_is_refused(
     server: Server, method: str, where: str, key: str | None
@@ -78,7 +84,7 @@ def test_refusals_have_their_codes(conversation: Conversation) -> None:
     status, answer = request("PUT", path(), {**body, "boot_id": "another"})
     assert (status, answer["code"]) == (409, "boot_changed")
     conversation.act("terminal", command="true")
-    request("PUT", path(), conversation.body("terminal", {}, fence=7))
+    request("PUT", path(), {**conversation.body("terminal", {}), "fence": 7})
     status, answer = request("PUT", path(), {**body, "fence": 6})
     assert (status, answer["code"]) == (409, "fence_too_old")
     for method, end, expected in (("POST", "/interrupt", 202), ("DELETE", "", 204)):
@@ -112,7 +118,7 @@ def test_deleting_a_stored_result_makes_its_id_unusable(conversation: Conversati
     ],
 )
 def test_a_malformed_body_is_a_bad_request(conversation: Conversation, change: dict[str, Any]) -> None:
-    body = conversation.body("terminal", {"command": "true"}, **change)
+    body = {**conversation.body("terminal", {"command": "true"}), **change}
     status, answer = conversation.server.request("PUT", path(), body)
     assert (status, answer["code"]) == (400, "bad_request")
 
@@ -166,13 +172,39 @@ def test_a_trivial_command_takes_a_few_milliseconds(conversation: Conversation) 
 
 
 GARBAGE: list[Any] = [
-    *(None, True, False, 0, -1, 1, 10**30, 1.5, float("nan"), float("inf"), "", " ", "C-c", "\0", "\ud800", "x"),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        10**30,
+        1.5,
+        float("nan"),
+        float("inf"),
+        "",
+        " ",
+        "C-c",
+        "\0",
+        "\ud800",
+        "x",
+    ),
     *("/", "..", "/etc/passwd", "/dev/zero", "/proc/self/mem", "x" * 5000, "a\nb", "\r", "~", [], {}, [1, 2]),
     *([-1, 0], ["a"], {"a": 1}, [[]], "view", "create", "str_replace", "insert", "undo_edit", "echo hi"),
 ]
 NAMES = {
     "terminal": ["command", "is_input", "timeout", "reset", "session", "junk"],
-    "file_editor": ["command", "path", "view_range", "file_text", "old_str", "new_str", "insert_line", "junk"],
+    "file_editor": [
+        "command",
+        "path",
+        "view_range",
+        "file_text",
+        "old_str",
+        "new_str",
+        "insert_line",
+        "junk",
+    ],
 }
 
 

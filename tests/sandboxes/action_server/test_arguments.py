@@ -17,7 +17,9 @@ def test_the_spellings_of_models_are_understood() -> None:
     assert arguments.line_range("e") is None
 
 
-@pytest.mark.parametrize("value", [True, -1, 11, "x", [], float("nan"), float("inf"), "nan", "1e999", 10**400])
+@pytest.mark.parametrize(
+    "value", [True, -1, 11, "x", [], float("nan"), float("inf"), "nan", "1e999", 10**400]
+)
 def test_a_number_out_of_range_is_refused(value: object) -> None:
     with pytest.raises(ToolError, match="from 0 to 10"):
         Arguments({"a": value}, ["a"]).number("a", 1, 10)

@@ -119,7 +119,10 @@ def test_two_hundred_megabytes_leave_the_server_small(conversation: Conversation
     assert len(text) < 30_300
     assert result.meta["truncated"] is True
     assert result.meta["omitted_characters"] == 200_000_000 - 30_000
-    assert f"[199,970,000 characters are left out here; the whole output is in {result.meta['output_file']}]" in text
+    assert (
+        f"[199,970,000 characters are left out here; the whole output is in {result.meta['output_file']}]"
+        in text
+    )
     assert conversation.text(f"wc -c < {result.meta['output_file']}") == "200000000"
     status = Path(f"/proc/{conversation.server.process.pid}/status").read_text()
     peak_kb = int(status.partition("VmHWM:")[2].split()[0])

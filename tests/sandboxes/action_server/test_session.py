@@ -46,7 +46,9 @@ def pids(path: Path, count: int) -> list[int]:
 
 
 def test_a_silent_command_is_answered_for_and_read_on(conversation: Conversation) -> None:
-    result = conversation.terminal("echo first; sleep 0.6; echo second; exit_code() { return 6; }; exit_code", timeout=0.2)
+    result = conversation.terminal(
+        "echo first; sleep 0.6; echo second; exit_code() { return 6; }; exit_code", timeout=0.2
+    )
     assert result.meta["still_running"] is True
     assert result.meta["exit_code"] is None
     assert result.content[0].text.startswith("first\n[The command still runs")
@@ -121,7 +123,7 @@ def test_what_ignores_the_interrupt_is_killed_with_its_descendants(
     assert started.interrupt().outcome == "interrupted"
     assert time.monotonic() - begun < 10
     assert eventually(lambda: not any(map(is_alive, stubborn)))
-    assert conversation.text("echo $kept") == "yes"
+    assert conversation.text("echo $kept").endswith("yes")
 
 
 def test_a_descendant_in_a_group_of_its_own_does_not_outlive_the_interrupt(

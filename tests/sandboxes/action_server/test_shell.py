@@ -130,7 +130,9 @@ def test_prompts_and_prompt_commands_of_others_do_no_harm(conversation: Conversa
     assert stuck.meta["still_running"]
 
 
-def test_a_script_sees_an_interactive_shell_without_a_prompt_in_its_output(conversation: Conversation) -> None:
+def test_a_script_sees_an_interactive_shell_without_a_prompt_in_its_output(
+    conversation: Conversation,
+) -> None:
     assert conversation.text('[ -n "$PS1" ] && case $- in *i*) echo interactive;; esac') == "interactive"
 
 

@@ -1,0 +1,64 @@
+"""How an action ended, in the few words of its card's first line."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from conversations.diffs import DiffLine, changed, lines_of
+from conversations.events import Observation, TextPart
+
+OPEN_LINES = 12  # an output of up to so many lines is shown at once
+Tone = Literal["good", "bad", "warn"]
+_ENDS: dict[str, tuple[Tone, str]] = {
+    "error": ("bad", "failed"),
+    "interrupted": ("warn", "interrupted"),
+    "lost": ("warn", "lost"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`is_open` says whether the card shows it without being asked: failures, edits and what is short."""
+
+    tone: Tone
+    label: str
+    is_open: bool
+    diff: list[DiffLine]
+
+
+def describe_outcome(observation: Observation) -> Outcome:
+    tone, label = _ends_how(observation)
+    diff = lines_of(str(observation.meta.get("diff", "")))
+    is_file_view = "lines" in observation.meta
+    is_open = tone == "bad" or bool(diff) or (not is_file_view and _is_short(observation))
+    return Outcome(tone, label, is_open, diff)
+
+
+def _ends_how(observation: Observation) -> tuple[Tone, str]:
+    meta = observation.meta
+    exit_code, seconds = meta.get("exit_code"), meta.get("seconds")
+    tone, label = _ENDS.get(observation.outcome, ("good", ""))
+    if observation.outcome == "ok":
+        if meta.get("still_running"):
+            tone, label = "warn", "still running"
+        elif exit_code is not None:
+            tone, label = ("bad" if exit_code else "good"), f"exit {exit_code}"
+        elif meta.get("diff"):
+            label = "+{} −{}".format(*changed(str(meta["diff"])))
+        elif "lines" in meta:
+            label = f"{meta['lines']:,} lines"
+    return tone, f"{label} · {_duration(seconds)}" if isinstance(seconds, int | float) else label
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def _is_short(observation: Observation) -> bool:
+    texts = [part.text for part in observation.content if isinstance(part, TextPart)]
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    return sum(str(text).count("\n") + 1 for text in texts) <= OPEN_LINES

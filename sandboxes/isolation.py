@@ -1,0 +1,86 @@
+"""Which isolation process sandboxes get on this machine: found out once, at `up`, by trying it.
+
+The answer stands in a file of SANDBOX_FOLDER, so that every process of an installation says and does the same.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+
+from sandboxes.backends import runtime, users
+
+PROBE_SECONDS = 30
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """`bubblewrap`: it sees nothing of ours. `own_user`: it runs as a user of its own. `reason`: why not more."""
+
+    bubblewrap: bool
+    own_user: bool
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.bubblewrap:
+            return "bubblewrap, own user" if self.own_user else "bubblewrap"
+        return "own user, no bubblewrap" if self.own_user else "none"
+
+
+def current() -> Isolation:
+    """What was resolved last for the user that we run as; resolved now where nothing was."""
+    try:
+        stored = json.loads(_file().read_text())
+        if stored.pop("euid") == os.geteuid():
+            return Isolation(**stored)
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    return resolve()
+
+
+def resolve() -> Isolation:
+    """Tries each isolation on the real program, and stores the best that works."""
+    runtime.compile_ahead()
+    own_user = users.can_change_user()
+    reason = _try_bubblewrap(own_user)
+    resolved = Isolation(not reason, own_user, reason)
+    settings.SANDBOX_FOLDER.mkdir(parents=True, exist_ok=True)
+    draft = _file().with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps({**asdict(resolved), "euid": os.geteuid()}))
+    draft.replace(_file())
+    log.info("isolation of process sandboxes", isolation=str(resolved), reason=reason or None)
+    return resolved
+
+
+def _file() -> Path:
+    folder: Path = settings.SANDBOX_FOLDER
+    return folder / "isolation.json"
+
+
+def _try_bubblewrap(own_user: bool) -> str:
+    """An empty text where the action server starts under it, else why it does not."""
+    with tempfile.TemporaryDirectory(prefix="openhands-probe-") as name:
+        folder = Path(name)
+        uid = users.first_uid() if own_user else None
+        runtime.write_accounts(folder, uid)
+        command = runtime.under_bubblewrap(
+            workspace=folder, data=folder, temporary=folder, accounts=folder, uid=uid, arguments=["--help"]
+        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=PROBE_SECONDS, env={"PATH": runtime.PATH}, check=False
+            )
+        except FileNotFoundError:
+            return "bubblewrap is not installed: install it (`apt-get install bubblewrap`)."
+        except subprocess.TimeoutExpired:
+            return f"bubblewrap did not start a program within {PROBE_SECONDS} s."
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        return f"bubblewrap does not work here: {said[-1]}"
+    return ""
