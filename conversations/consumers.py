@@ -6,8 +6,10 @@ tasks beside its incoming frames: one sends, one looks whether its user may stil
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -20,63 +22,95 @@ from accounts.models import User
 from conversations import frames, reader, services
 from conversations.credentials import Credentials, may_watch
 from conversations.errors import NotVisibleError, RefusedError
-from conversations.frames import BadFrameError, ClientFrame, MessageFrame, OrderFrame, SeenFrame
+from conversations.frames import BadFrameError, MessageFrame, OrderFrame, SeenFrame
 from conversations.models import Event
 from conversations.threads import in_thread
-from conversations.window import GRACE_SECONDS, Window
+from conversations.window import Window
 from conversations.wire import Page
 
-NO_SESSION, NOT_VISIBLE, TOO_SLOW, BAD_ADDRESS = 4001, 4004, 4008, 4400
+NO_SESSION, NOT_VISIBLE, TOO_SLOW, BAD_ADDRESS, DEFECT = 4001, 4004, 4008, 4400, 1011
 ACCESS_SECONDS = 60.0
 RETRY_SECONDS = 1.0
-DELTAS_HELD = 256 * 1024
 log = structlog.get_logger(__name__)
-# Orders wait for locks; the readers' threads are others, so a wait here holds up no event.
+# Orders wait for locks; the reader's threads are others, so such a wait holds up no event.
 _threads = ThreadPoolExecutor(8, thread_name_prefix="socket-orders")
+
+
+class NotFoundConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """Every other address."""
+
+    async def connect(self) -> None:
+        await self.accept()
+        await self.close(NOT_VISIBLE)
 
 
 class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """`/sockets/events/{conversation_id}?after=N[&html=1]`; a `reader.Watcher`."""
 
     user: User
-    feed: reader.Feed | None = None
+    cursor: int
+    html: bool
 
-    async def connect(self) -> None:
-        await self.accept()
-        self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
-        self.credentials = Credentials.of(self.scope)
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_open = False
+        self.replayed = False
+        self.feed: reader.Feed | None = None
         self.window = Window()
         self.woken, self.doubted = asyncio.Event(), asyncio.Event()
         self.deltas: list[str] = []
         self.told: dict[str, str] = {}
-        self.replayed = False
         self.tasks: list[asyncio.Task[None]] = []
-        query = parse_qs(self.scope["query_string"].decode("latin1"))
-        after = query.get("after", ["0"])[-1]
-        if not after.isascii() or not after.isdigit() or len(after) > 15:
-            await self.send(frames.error("invalid", "after is the sequence of an event, or 0.", field="after"))
-            return await self.close(BAD_ADDRESS)
-        self.cursor, self.html = int(after), query.get("html", [""])[-1] == "1"
-        if await self.admit():
-            self.feed = reader.current().watch(self.conversation_id, self)
-            self.tasks = [self.start(self.keep_sending), self.start(self.keep_checking)]
+
+    async def connect(self) -> None:
+        await self.accept()
+        self.is_open = True
+        self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
+        self.credentials = Credentials.of(self.scope)
+        if not await self.take_address() or not await self.admit():
+            return
+        structlog.contextvars.bind_contextvars(
+            conversation_id=str(self.conversation_id), user_id=str(self.user.pk)
+        )
+        self.feed = reader.current().watch(self.conversation_id, self)
+        self.start(self.keep_sending(self.feed))
+        self.start(self.keep_checking())
 
     async def disconnect(self, code: int) -> None:
+        self.is_open = False
         for task in self.tasks:
             task.cancel()
         if self.feed:
             reader.current().unwatch(self.feed, self)
 
-    def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work())
+    async def take_address(self) -> bool:
+        query = parse_qs(self.scope["query_string"].decode("latin1"))
+        after = query.get("after", ["0"])[-1]
+        self.html = query.get("html", [""])[-1] == "1"
+        if not after.isascii() or not after.isdigit() or len(after) > 15:
+            await self.send(
+                frames.error("invalid", "after is the sequence of an event, or 0.", field="after")
+            )
+            await self.shut(BAD_ADDRESS)
+            return False
+        self.cursor = int(after)
+        return True
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         task.add_done_callback(self.report)
-        return task
+        self.tasks.append(task)
 
     def report(self, task: asyncio.Task[None]) -> None:
-        """A defect in a task must not leave a socket that is open and silent: closed, the client comes again."""
+        """A defect must not leave a socket that is open and silent: closed, its client comes again."""
         if not task.cancelled() and (defect := task.exception()):
-            log.error("a socket failed", exc_info=defect, conversation_id=str(self.conversation_id))
-            self.tasks.append(asyncio.create_task(self.close(1011)))
+            log.error("a socket failed", exc_info=defect)
+            self.start(self.shut(DEFECT))
+
+    async def shut(self, code: int) -> None:
+        if self.is_open:
+            self.is_open = False
+            await self.close(code)
 
     # What the reader says.
 
@@ -91,54 +125,46 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def recheck(self) -> None:
         self.doubted.set()
 
-    # What the socket says.
+    # What the client is sent.
 
-    async def keep_sending(self) -> None:
-        while True:
+    async def keep_sending(self, feed: reader.Feed) -> None:
+        while self.is_open:
             self.woken.clear()
             deltas, self.deltas = self.deltas, []
             for delta in deltas:
                 await self.send(delta)
-            if not await self.catch_up():
-                return
-            patience = self.window.patience(self.now())
             try:
-                await asyncio.wait_for(self.woken.wait(), patience)
-            except TimeoutError:
-                return await self.close(TOO_SLOW)
-
-    async def catch_up(self) -> bool:
-        """Sends what follows the cursor, until the log or the window is at its end; False: the socket is closed."""
-        assert self.feed
-        read_at = -1
-        while read_at != self.feed.version:
-            read_at = self.feed.version
-            try:
-                page = await self.feed.read(self.cursor, self.html)
+                await self.catch_up(feed)
             except DatabaseError as error:
-                log.warning("events cannot be read", error=str(error), conversation_id=str(self.conversation_id))
+                log.warning("events cannot be read", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-                read_at = -1
                 continue
+            try:
+                await asyncio.wait_for(self.woken.wait(), self.window.patience(time.monotonic()))
+            except TimeoutError:
+                await self.shut(TOO_SLOW)
+
+    async def catch_up(self, feed: reader.Feed) -> None:
+        """Sends what follows the cursor, to the end of the log or of the window."""
+        read_at = None
+        while self.is_open and not self.window.is_full and read_at != feed.version:
+            read_at = feed.version
+            page = await feed.read(self.cursor, self.html)
             if page.gone:
-                await self.close(NOT_VISIBLE)
-                return False
-            if not await self.pass_on(page):
-                return True
-            if page.status is None:
-                read_at = -1
-        return True
+                await self.shut(NOT_VISIBLE)
+            elif await self.pass_on(page) and page.status is None:
+                read_at = None  # there is more
 
     async def pass_on(self, page: Page) -> bool:
         """Sends the page; False where the window is full."""
         for frame in page.frames:
-            if not self.window.admits(frame, self.now()):
+            if not self.window.admits(frame, time.monotonic()):
                 return False
             self.window.sent(frame)
             self.cursor = frame.last
             await self.send(frame.text)
         if page.status:
-            # A client may be ahead of a log that was restored from a backup.
+            # A client can be ahead of a log that came back from a backup.
             self.cursor = min(self.cursor, page.status.last_sequence)
             if not self.replayed:
                 self.replayed = True
@@ -148,6 +174,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return True
 
     async def tell(self, what: str, text: str) -> None:
+        """Sends what is new of `what`."""
         if self.told.get(what) != text:
             self.told[what] = text
             await self.send(text)
@@ -155,8 +182,8 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     # What the client says.
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if not self.tasks:
-            return  # closed already, or never admitted
+        if not self.is_open:
+            return
         try:
             frame = frames.parse(text_data or "")
         except BadFrameError as error:
@@ -171,37 +198,55 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send(await self.carry_out(frame))
 
     async def carry_out(self, frame: MessageFrame | OrderFrame) -> str:
-        """The answer to an order: ack or error."""
+        """The answer to it: ack or error."""
         try:
-            event = await in_thread(_threads, _give, self.conversation_id, self.user, frame)
+            event = await in_thread(_threads, _carry_out, frame, self.conversation_id, self.user)
         except RefusedError as error:
             if isinstance(error, NotVisibleError):
                 self.recheck()
             return frames.error(error.code, error.message, client_id=frame.client_id, field=error.field)
         except DatabaseError as error:
-            log.warning("an order was not stored", error=str(error), conversation_id=str(self.conversation_id))
+            log.warning("an order was not stored", error=str(error))
             return frames.error("unavailable", "It was not stored; send it again.", client_id=frame.client_id)
         return frames.ack(frame.client_id, event.sequence)
 
     # Who the client is.
 
     async def keep_checking(self) -> None:
-        while True:
-            try:
+        while self.is_open:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self.doubted.wait(), ACCESS_SECONDS)
-            except TimeoutError:
-                pass
             self.doubted.clear()
-            if not await self.admit():
-                return
+            try:
+                await self.admit()
+            except DatabaseError as error:
+                log.warning("access cannot be checked", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                self.doubted.set()
 
     async def admit(self) -> bool:
-        """Whether the credentials still open this conversation; where they do not, the socket is closed."""
-        try:
-            user, visible = await in_thread(_threads, _look_up, self.credentials, self.conversation_id)
-        except DatabaseError as error:
-            log.warning("access cannot be checked", error=str(error))
-            ...
+        """Whether the credentials open this conversation; where they do not, the socket is closed."""
+        user, visible = await in_thread(_threads, _look_up, self.credentials, self.conversation_id)
         if user is None:
-            await self.close(NO_SESSION)
+            await self.shut(NO_SESSION)
             return False
+        if not visible:
+            await self.shut(NOT_VISIBLE)
+            return False
+        self.user = user
+        return True
+
+
+def _look_up(credentials: Credentials, conversation_id: UUID) -> tuple[User | None, bool]:
+    user = credentials.user()
+    return user, user is not None and may_watch(user, conversation_id)
+
+
+def _carry_out(frame: MessageFrame | OrderFrame, conversation_id: UUID, user: User) -> Event:
+    if isinstance(frame, MessageFrame):
+        return services.send_message(
+            conversation_id=conversation_id, by=user, text=frame.text, client_id=frame.client_id
+        )
+    return services.give_order(
+        conversation_id=conversation_id, by=user, order=frame.type, client_id=frame.client_id
+    )

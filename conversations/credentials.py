@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -50,11 +50,14 @@ def is_own_origin(origin: str, host: str) -> bool:
     """Whether a page of ours opened the socket: browsers always say, and never wrongly, where a page is from."""
     if origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
-    allowed = [*settings.ALLOWED_HOSTS, *(["localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])]
     try:
         parts = urlsplit(origin)
         domain, _port = split_domain_port(host)
-        return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower() and validate_host(domain, allowed)
+        return (
+            parts.scheme in {"http", "https"}
+            and parts.netloc.lower() == host.lower()
+            and validate_host(domain, settings.ALLOWED_HOSTS)
+        )
     except ValueError:
         return False
 
@@ -73,7 +76,7 @@ def _session_user(session_key: str) -> User | None:
     path = session.get(BACKEND_SESSION_KEY)
     if path not in settings.AUTHENTICATION_BACKENDS:
         return None
-    user = cast(User | None, load_backend(path).get_user(session[SESSION_KEY]))
+    user = load_backend(path).get_user(session[SESSION_KEY])
     if user is None:
         return None
     stored = session.get(HASH_SESSION_KEY, "")

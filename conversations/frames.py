@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from conversations.errors import RefusedError
 
+REASON_LIMIT = 300
 # A message of a million characters, each of them escaped as six, and some room.
 FRAME_LIMIT = 6_100_000
 
@@ -58,11 +59,12 @@ def parse(text: str) -> ClientFrame:
     except (ValueError, RecursionError):
         raise BadFrameError("This is not JSON.") from None
     try:
-        return _frames.validate_python(data, strict=False)
+        return _frames.validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        raise BadFrameError(f"{where}: {first['msg']}" if where else first["msg"], client_id=_client_id(data)) from None
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise BadFrameError(reason[:REASON_LIMIT], client_id=_client_id(data)) from None
 
 
 def _client_id(data: object) -> str | None:

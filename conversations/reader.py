@@ -7,6 +7,7 @@ the database, and whoever has the same cursor shares the read. Without Redis all
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from typing import Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -64,7 +65,9 @@ class Feed:
         key = (after, html, self.version)
         read = self._reads.get(key)
         if read is None:
-            read = asyncio.ensure_future(in_thread(_threads, wire.read_page, self.conversation_id, after, html))
+            read = asyncio.ensure_future(
+                in_thread(_threads, wire.read_page, self.conversation_id, after, html)
+            )
             self._reads[key] = read
             read.add_done_callback(lambda done: self._finish(key, done))
         return await asyncio.shield(read)
@@ -94,7 +97,9 @@ class Reader:
             self._feeds_changed.set()
         feed.watchers.add(watcher)
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._poll())]
+            # In a context of their own: what they log is not of the socket that came first.
+            works = (self._listen(), self._poll())
+            self._tasks = [asyncio.create_task(work, context=Context()) for work in works]
         return feed
 
     def unwatch(self, feed: Feed, watcher: Watcher) -> None:
@@ -118,7 +123,9 @@ class Reader:
                     await self._follow(pubsub)
             except* (RedisError, OSError) as errors:  # TimeoutError is an OSError
                 if self._hears_redis:
-                    log.warning("the subscription broke, events are polled for", error=str(errors.exceptions[0]))
+                    log.warning(
+                        "the subscription broke, events are polled for", error=str(errors.exceptions[0])
+                    )
                     delay = 0.1
                 self._hears_redis = False
             await asyncio.sleep(delay)

@@ -43,6 +43,8 @@ STATE_LABELS: dict[str, str] = {
     AgentState.STUCK: "Stuck",
     AgentState.LIMIT_REACHED: "Limit reached",
     AgentState.STOPPED: "Stopped",
+    # Not a state of the agent: it has work, and no worker is free.
+    "queued": "Queued",
 }
 # States that the page shows by its header alone; a line of their own would only be noise.
 QUIET_STATES = {AgentState.STARTING, AgentState.RUNNING, AgentState.IDLE, AgentState.FINISHED}

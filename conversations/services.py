@@ -22,6 +22,7 @@ from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
 TITLE_LIMIT = 200
+NOT_YOURS = "There is no such conversation, or it is not yours."
 PersonalOrder = Literal["pause", "resume", "stop"]
 
 
@@ -89,6 +90,18 @@ def give_order(
         return orders.record(conversation, draft)
 
 
+def stop_as_operator(*, conversation_id: UUID, operator: User) -> Event:
+    """Stops anybody's agent; the log says who did it. Whether `operator` may is the admin's to have asked."""
+    if not operator.is_staff:
+        raise NotVisibleError(NOT_YOURS)
+    with transaction.atomic():
+        try:
+            conversation = timeline.lock(conversation_id)
+        except Conversation.DoesNotExist:
+            raise NotVisibleError(NOT_YOURS) from None
+        return orders.record(conversation, Draft(Control(order="stop", by=operator.pk), "user"))
+
+
 def rename_conversation(*, conversation_id: UUID, by: User, title: str) -> Event:
     changed = TitleChanged(title=_checked_title(title), by=by.pk)
     with transaction.atomic():
@@ -109,7 +122,7 @@ def _locked(conversation_id: UUID, by: User) -> Conversation:
     try:
         return Conversation.objects.visible_to(by).select_for_update().get(pk=conversation_id)
     except Conversation.DoesNotExist:
-        raise NotVisibleError("There is no such conversation, or it is not yours.") from None
+        raise NotVisibleError(NOT_YOURS) from None
 
 
 def _sent_before(

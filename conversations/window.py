@@ -55,6 +55,10 @@ class Window:
             self._bytes -= frame.size
             self._full_since = None
 
+    @property
+    def is_full(self) -> bool:
+        return self._full_since is not None
+
     def patience(self, now: float) -> float | None:
         """Seconds until a full window closes the socket, 0 when that is due; None while it is open."""
         return None if self._full_since is None else max(0.0, self._full_since + GRACE_SECONDS - now)

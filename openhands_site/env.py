@@ -5,6 +5,7 @@ this module; `docs/settings.md` describes each variable, and a test holds the tw
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,16 +24,17 @@ def text(name: str, default: str = "") -> str:
             raise ImproperlyConfigured(
                 f"{name}_FILE names {path}, which cannot be read: {error.strerror}."
             ) from error
-    return os.environ.get(name, default).strip()
+    return os.environ.get(name, "").strip() or default
 
 
 def number(name: str, default: int, *, at_least: int = 0, at_most: int = 2**31) -> int:
     value = text(name)
     if not value:
         return default
-    if not value.lstrip("-").isdigit() or not at_least <= int(value) <= at_most:
+    parsed = int(value) if value.isascii() and value.isdigit() else -1
+    if not at_least <= parsed <= at_most:
         raise ImproperlyConfigured(f"{name} is {value!r}; set a whole number from {at_least} to {at_most}.")
-    return int(value)
+    return parsed
 
 
 def amount(name: str) -> float | None:
@@ -57,7 +59,7 @@ def flag(name: str, default: bool = False) -> bool:
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
-    value = text(name, default) or default
+    value = text(name, default)
     if value not in choices:
         raise ImproperlyConfigured(f"{name} is {value!r}; set one of: {', '.join(choices)}.")
     return value
@@ -68,12 +70,23 @@ def items(name: str) -> list[str]:
 
 
 def url(name: str, schemes: tuple[str, ...], default: str = "") -> str:
-    value = text(name, default) or default
-    if value and urlsplit(value).scheme not in schemes:
+    value = text(name, default)
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in schemes and parts.port != 0 and bool(parts.netloc or parts.path)
+        is_good = is_good and (bool(parts.hostname) or parts.scheme not in {"http", "https"})
+    except ValueError:  # a port that is no number, or brackets that do not match
+        is_good = False
+    if value and not is_good:
         expected = " or ".join(f"{scheme}://…" for scheme in schemes)
-        raise ImproperlyConfigured(f"{name} is {value!r}; set a URL such as {expected}")
+        raise ImproperlyConfigured(f"{name} is {_without_password(value)!r}; set a URL such as {expected}")
     return value
 
 
 def folder(name: str, default: Path) -> Path:
     return Path(text(name) or default).expanduser().resolve()
+
+
+def _without_password(value: str) -> str:
+    """The URL as it may be printed: it may hold a password, and not parse."""
+    return re.sub(r"//[^/]*@", "//…@", value)

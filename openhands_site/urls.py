@@ -3,8 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from openhands_site.api import api
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/", api.urls),
     path("accounts/", include("accounts.allauth_urls")),
     path("", include("accounts.urls")),
+    path("", include("conversations.urls")),
 ]

@@ -2,6 +2,7 @@
 an action goes on where its caller went away, and the same `put_action` joins it again."""
 
 import asyncio
+import atexit
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -115,4 +116,10 @@ def _session() -> aiohttp.ClientSession:
             connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
         )
         _sessions[loop] = session
+        atexit.register(_close_at_exit, loop)
     return session
+
+
+def _close_at_exit(loop: asyncio.AbstractEventLoop) -> None:
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(close(), loop).result(1)

@@ -1,13 +1,13 @@
 """What can go wrong with a sandbox. Each error says whose fault it is and whether trying again can help.
 
-    SandboxError
-    ├── StartFailed        the start ended in a phase
-    │   └── StartRefused   this user may not have what could be started
-    ├── Unreachable        no answer, or not from our action server
-    └── ActionRefused      an answer: the action does not run
-        ├── BootChanged
-        ├── FenceTooOld
-        └── Discarded
+SandboxError
+├── StartFailed        the start ended in a phase
+│   └── StartRefused   this user may not have what could be started
+├── Unreachable        no answer, or not from our action server
+└── ActionRefused      an answer: the action does not run
+    ├── BootChanged
+    ├── FenceTooOld
+    └── Discarded
 """
 
 from typing import ClassVar, Literal

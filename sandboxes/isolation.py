@@ -74,7 +74,12 @@ def _try_bubblewrap(own_user: bool) -> str:
         )
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=PROBE_SECONDS, env={"PATH": runtime.PATH}, check=False
+                command,
+                capture_output=True,
+                text=True,
+                timeout=PROBE_SECONDS,
+                env={"PATH": runtime.PATH},
+                check=False,
             )
         except FileNotFoundError:
             return "bubblewrap is not installed: install it (`apt-get install bubblewrap`)."

@@ -1,6 +1,7 @@
 """Sandbox is what a user owns, Runtime is what runs."""
 
 import uuid
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +9,7 @@ from django.db.models.functions import Now
 
 from accounts.fields import EncryptedTextField
 from openhands_site.workers.models import Leased
-from sandboxes.querysets import SandboxQuerySet
+from sandboxes.querysets import RuntimeQuerySet, SandboxQuerySet
 from sandboxes.states import SandboxState, Wanted
 
 
@@ -37,6 +38,12 @@ class Sandbox(Leased):
         return f"{self.id} ({self.state})"
 
 
+class Address(TypedDict):
+    backend: str
+    sandbox_id: uuid.UUID
+    handle: dict[str, Any]
+
+
 class Runtime(models.Model):
     """One life of a sandbox: a process tree or a container with an action server in it.
 
@@ -55,6 +62,8 @@ class Runtime(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
 
+    objects = RuntimeQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -64,3 +73,8 @@ class Runtime(models.Model):
 
     def __str__(self) -> str:
         return f"{self.backend} {self.id}"
+
+    @property
+    def address(self) -> "Address":
+        """Whom to ask about this life: the arguments of `runtime_api.client`'s functions."""
+        return {"backend": self.backend, "sandbox_id": self.sandbox_id, "handle": self.handle}

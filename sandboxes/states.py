@@ -21,8 +21,12 @@ class Wanted(models.TextChoices):
 
 TRANSITIONS: dict[SandboxState, frozenset[SandboxState]] = {
     SandboxState.STARTING: frozenset({SandboxState.RUNNING, SandboxState.ERROR, SandboxState.MISSING}),
-    SandboxState.RUNNING: frozenset({SandboxState.PAUSED, SandboxState.ERROR, SandboxState.MISSING, SandboxState.STARTING}),
-    SandboxState.PAUSED: frozenset({SandboxState.STARTING, SandboxState.RUNNING, SandboxState.ERROR, SandboxState.MISSING}),
+    SandboxState.RUNNING: frozenset(
+        {SandboxState.PAUSED, SandboxState.ERROR, SandboxState.MISSING, SandboxState.STARTING}
+    ),
+    SandboxState.PAUSED: frozenset(
+        {SandboxState.STARTING, SandboxState.RUNNING, SandboxState.ERROR, SandboxState.MISSING}
+    ),
     SandboxState.ERROR: frozenset({SandboxState.STARTING, SandboxState.MISSING}),
     SandboxState.MISSING: frozenset({SandboxState.STARTING, SandboxState.ERROR}),
 }

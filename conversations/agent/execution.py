@@ -9,7 +9,6 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from sandboxes.errors import BootChanged, Discarded, FenceTooOld, SandboxError, Unreachable
 
 from conversations import blobs
 from conversations.agent.history import OpenAction
@@ -24,6 +23,7 @@ from conversations.tools.registry import TOOLS
 from openhands_site import async_thread
 from sandboxes import client, protocol
 from sandboxes import services as sandboxes
+from sandboxes.errors import BootChanged, Discarded, FenceTooOld, SandboxError, Unreachable
 from sandboxes.models import Sandbox
 
 RETRY_SECONDS = 0.5

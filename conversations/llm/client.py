@@ -58,14 +58,35 @@ def _litellm() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import litellm
-    litellm.suppress_debug_info = True
-    litellm.drop_params = True
-    # Whatever LiteLLM has to say it also raises, and its log lines may repeat a provider's answer with the key.
+
+        litellm.suppress_debug_info = True
+        litellm.drop_params = True
+        _silence()
+        _warm_up(litellm)
+    return litellm
+
+
+def _silence() -> None:
+    """Whatever LiteLLM has to say it also raises, and its log lines may repeat a provider's answer with the key."""
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.setLevel(logging.CRITICAL)
-    return litellm
+
+
+def _warm_up(litellm: Any) -> None:
+    """A call that goes nowhere: the first one imports for a second, which must not halt the event loop."""
+    pieces = litellm.completion(
+        model=f"{routing.COMPATIBLE}/warm-up",
+        messages=[{"role": "user", "content": "Hello"}],
+        tools=[{"type": "function", "function": {"name": "wave", "parameters": {"type": "object"}}}],
+        mock_response="Hello",
+        stream=True,
+        api_base="http://localhost",
+        api_key=_NO_KEY,
+    )
+    for _ in pieces:
+        pass
 
 
 class LiteLLMModel:

@@ -34,7 +34,7 @@ def choose(user: User, name: str = "") -> ModelChoice:
 def create(choice: ModelChoice) -> Model:
     """The model, made by the factory that the settings name for its prefix. Raises LLMError if it cannot be."""
     prefix, slash, _ = choice.name.partition("/")
-    if not choice.name.isprintable() or "://" in choice.name or choice.name != choice.name.strip("/ "):
+    if not _is_a_name(choice.name):
         raise LLMError(
             f"{choice.name!r} is no name of a model: write provider/model, such as openai/gpt-4o.",
             code="bad_model_name",
@@ -67,6 +67,11 @@ def describe_budget_problem(name: str) -> str:
         f"The price of {name} is not known, so a budget cannot be kept. Set LLM_INPUT_COST_PER_TOKEN and "
         "LLM_OUTPUT_COST_PER_TOKEN (US dollars a token), choose a model with a known price, or leave the budget out."
     )
+
+
+def _is_a_name(name: str) -> bool:
+    """Some providers of LiteLLM's take a URL for a name, which would send the key there."""
+    return bool(name) and name.isprintable() and "://" not in name and name == name.strip("/ ")
 
 
 def _configured_price() -> Price | None:

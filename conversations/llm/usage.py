@@ -74,7 +74,7 @@ def spend(conversation_id: UUID) -> Spend:
     """Over all calls; one that failed is taken not to have been charged."""
     charged = ~Q(status__in=(LLMCall.Status.OPEN, LLMCall.Status.FAILED))
     found = LLMCall.objects.filter(conversation_id=conversation_id).aggregate(
-        cost=Sum("cost"),
+        known_cost=Sum("cost"),
         unpriced=Count("pk", filter=charged & Q(cost=None)),
         prompt=Sum("prompt_tokens"),
         completion=Sum("completion_tokens"),
@@ -82,7 +82,7 @@ def spend(conversation_id: UUID) -> Spend:
     )
     nothing_known = Decimal(0) if not found["unpriced"] else None
     return Spend(
-        nothing_known if found["cost"] is None else found["cost"],
+        nothing_known if found["known_cost"] is None else found["known_cost"],
         found["unpriced"],
         found["prompt"] or 0,
         found["completion"] or 0,

@@ -1,28 +1,48 @@
-"""structlog for every process: JSON lines for machines, or a readable console."""
+"""structlog for every process: JSON lines for machines, or a readable console. Both go to stderr."""
 
+import json as json_module
+import logging
+import re
+import sys
+import threading
 from typing import Any
 
 import structlog
 
+OURS = ("accounts", "sandboxes", "conversations", "integrations", "openhands_site", "django_structlog")
+# What follows these in a path signs somebody in.
+SECRET_PATHS = re.compile(r"(/sign-in/|/reset/key/)[^/?\s]+")
+
 
 def configure(*, json: bool, level: str) -> dict[str, Any]:
-    """Configures structlog and returns Django's LOGGING; foreign loggers pass through the same renderer."""
+    """Configures structlog and returns Django's LOGGING; foreign loggers pass through the same renderer.
+
+    At INFO, libraries are heard from WARNING on; any other level is for all.
+    """
+    time = {"fmt": "iso", "utc": True} if json else {"fmt": "%H:%M:%S", "utc": False}
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(**time),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
+        _hide_secret_paths,
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderers: list[Any] = [structlog.dev.ConsoleRenderer()]
+    renderers: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     if json:
-        renderers = [_severity, structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer()]
+        renderers = [
+            structlog.processors.format_exc_info,
+            _severity,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(serializer=json_module.dumps, default=str, ensure_ascii=False),
+        ]
+        _log_what_nobody_catches()
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -34,10 +54,40 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
             }
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            **{name: {"level": level} for name in OURS},
+            # Django's own handlers would say everything twice; django_structlog tells of a request that failed.
+            "django": {"handlers": [], "propagate": True},
+            "django.request": {"level": "ERROR"},
+        },
+        "root": {"handlers": ["console"], "level": "WARNING" if level == "INFO" else level},
     }
 
 
 def _severity(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     event["severity"] = event.pop("level", "info").upper()
     return event
+
+
+def _hide_secret_paths(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    for key in ("event", "request", "path"):
+        if isinstance(event.get(key), str):
+            event[key] = SECRET_PATHS.sub(r"\1…", event[key])
+    return event
+
+
+def _log_what_nobody_catches() -> None:
+    """Tracebacks and warnings would be lines that are no JSON."""
+
+    def of_process(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        logging.getLogger("openhands_site").critical("uncaught", exc_info=(kind, error, traceback))
+
+    def of_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            of_process(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook = of_process
+    threading.excepthook = of_thread
+    logging.captureWarnings(True)

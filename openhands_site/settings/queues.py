@@ -4,7 +4,7 @@ from openhands_site import env
 from openhands_site.settings.home import INSTALLATION_ID, OPENHANDS_HOME
 from openhands_site.redis_server import private_socket
 
-REDIS_SOCKET = private_socket(OPENHANDS_HOME, INSTALLATION_ID)
+REDIS_SOCKET = private_socket(OPENHANDS_HOME)
 REDIS_IS_PRIVATE = not env.text("REDIS_URL")
 REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"), f"unix://{REDIS_SOCKET}")
 REDIS_PREFIX = f"openhands:{INSTALLATION_ID}:"

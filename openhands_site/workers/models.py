@@ -52,3 +52,19 @@ class Leased(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Installation(models.Model):
+    """The id of the installation that the database belongs to; its one row is written at the first start.
+
+    A server with another id would leave what runs under this one without an owner, so it refuses to start.
+    """
+
+    THE_ROW = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=THE_ROW, editable=False)
+    name = models.CharField(max_length=32)
+    made_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 class Tool(Protocol):
     async def run(self, request: ActionRequest, interrupted: asyncio.Event) -> Result:
-        """Carry out `request`; end early once `interrupted` is set. Raises ToolError for the model to read."""
+        """Carry out `request`; end early once `interrupted` is set. Raises ToolError."""
 
 
 class _Action:
@@ -63,7 +63,7 @@ class Actions:
         return self._actions[action_id].task
 
     def interrupt(self, action_id: bytes) -> None:
-        """End the action if it runs; one that was never seen never will. One that has ended keeps its result."""
+        """End the action if it runs; one never seen never will run; one that has ended keeps its result."""
         if action_id in self._actions:
             self._actions[action_id].interrupted.set()
         else:

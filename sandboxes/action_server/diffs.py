@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from .texts import split_lines
 
@@ -21,16 +22,16 @@ def unified_diff(before: str, after: str) -> str:
     changed = max(old_end, new_end) - start
     if changed > _MOST_LINES:
         return f"@@ -{start + 1},{old_end - start} +{start + 1},{new_end - start} @@ too large to show"
-    hunks = list(
-        difflib.unified_diff(
-            [""] * first + old[first : old_end + _CONTEXT],
-            [""] * first + new[first : new_end + _CONTEXT],
-            lineterm="",
-            n=_CONTEXT,
-        )
+    changes = difflib.unified_diff(
+        old[first : old_end + _CONTEXT], new[first : new_end + _CONTEXT], lineterm="", n=_CONTEXT
     )
-    diff = "\n".join(hunks[2:])
+    diff = "\n".join(_moved(line, first) if line.startswith("@@") else line for line in list(changes)[2:])
     return diff if len(diff) <= _MOST_CHARACTERS else diff[:_MOST_CHARACTERS] + "\n… (cut)"
+
+
+def _moved(header: str, lines: int) -> str:
+    """The header of a hunk that stands `lines` lines further down."""
+    return re.sub(r"([-+])(\d+)", lambda match: f"{match[1]}{int(match[2]) + lines}", header)
 
 
 def _common(left: list[str], right: list[str]) -> int:

@@ -25,7 +25,7 @@ class Places:
         self._readable = os.path.realpath(readable)
 
     def resolve(self, path: str, to_write: bool) -> str:
-        """The real path behind `path`, which may be relative to the workspace. Raises ToolError when outside."""
+        """The real path of `path`, which may be relative to the workspace. Raises ToolError when outside."""
         if not path or "\0" in path:
             raise ToolError("The argument path must be the path of a file or folder.")
         real = os.path.realpath(os.path.join(self._workspace, path))
@@ -60,7 +60,7 @@ def read_file(path: str) -> bytes:
 
 
 def write_file(path: str, data: bytes) -> None:
-    """Write `path` in one piece, keeping the mode and owner it has. Makes its parent folders. Raises OSError."""
+    """Write `path` in one piece, with the mode and owner it has; makes its folders. Raises OSError."""
     if len(data) > MOST_BYTES:
         raise ToolError(f"This would be {len(data):,} bytes; this tool takes up to {MOST_BYTES:,}.")
     folder, name = os.path.split(path)

@@ -18,8 +18,8 @@ from .children import Children
 from .errors import ToolError
 from .pseudoterminal import PseudoTerminal
 
-# Sourced at the start. The end of a command is reported by the line that runs it and, where Ctrl-C or an error
-# threw that line away, by PROMPT_COMMAND; `__openhands` is the number of the command, 0 once reported.
+# Sourced at the start. The end of a command is reported by the line that runs it and, where Ctrl-C or an
+# error threw that line away, by PROMPT_COMMAND; `__openhands` is the command's number, 0 once reported.
 # - Typed input that the command left unread must not be taken for commands, so it is read away.
 # - `set -e` would end the shell at the next failure, -x and -v would show what is ours: all three are
 #   switched off between commands, and -x on again by `Shell.run`.

@@ -93,5 +93,13 @@ class Backend(ABC):
         """The end of the action server's own log, at most 8 kB; empty where there is none."""
 
     @abstractmethod
+    def disk_bytes(self, sandbox_id: UUID) -> int:
+        """How much the sandbox's files take, in bytes; 0 where there are none. May take seconds."""
+
+    def is_here(self, handle: Handle) -> bool:
+        """Whether this life, if it goes on, is one that this process could poll and stop."""
+        return True
+
+    @abstractmethod
     def lives(self) -> Iterator[Life]:
         """Every life of this installation that goes on and that this process could stop."""

@@ -16,10 +16,27 @@ _CAPABILITIES_TO_CHANGE_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 _ROOTS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # Never passwd, shadow or ssl/private: users are made up, certificates are public.
 _ETC = (
-    "alternatives ca-certificates ca-certificates.conf crypto-policies debian_version fonts hosts inputrc "
-    "ld.so.cache ld.so.conf ld.so.conf.d localtime mime.types nsswitch.conf os-release pki/ca-trust pki/tls/certs "
-    "profile protocols resolv.conf services ssl/certs ssl/openssl.cnf terminfo timezone"
-).split()
+    *(
+        "alternatives",
+        "ca-certificates",
+        "ca-certificates.conf",
+        "crypto-policies",
+        "debian_version",
+        "fonts",
+    ),
+    *(
+        "hosts",
+        "inputrc",
+        "ld.so.cache",
+        "ld.so.conf",
+        "ld.so.conf.d",
+        "localtime",
+        "mime.types",
+        "nsswitch.conf",
+    ),
+    *("os-release", "pki/ca-trust", "pki/tls/certs", "profile", "protocols", "resolv.conf", "services"),
+    *("ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone"),
+)
 
 
 @dataclass(frozen=True)

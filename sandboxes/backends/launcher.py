@@ -22,6 +22,7 @@ def main() -> None:
     sys.path[:0] = [code, libraries]
     # Modules that would else be loaded at their first use.
     import encodings.idna  # noqa: F401
+
     import sandboxes.action_server.__main__ as server
 
     _drop_privileges(None if uid == "-" else int(uid))

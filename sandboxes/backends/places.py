@@ -1,10 +1,10 @@
 """Where a process sandbox is on disk: its folder, and beside it what we keep of it.
 
-    <id>/workspace  <id>/data  <id>/tmp     the sandbox's own; its user can change nothing above them
-    <id>/etc                                passwd and group, shown under bubblewrap
-    <id>.json       the life: pid, start time, port, boot id, host
-    <id>.log        the action server's own log
-    <id>.lock       held while a life is started or ended
+<id>/workspace  <id>/data  <id>/tmp     the sandbox's own; its user can change nothing above them
+<id>/etc                                passwd and group, shown under bubblewrap
+<id>.json       the life: pid, start time, port, boot id, host
+<id>.log        the action server's own log
+<id>.lock       held while a life is started or ended
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -105,6 +105,19 @@ class Place:
         except OSError:
             return ""
 
+    def disk_bytes(self) -> int:
+        """What the folder takes on disk; files that vanish meanwhile do not count."""
+        total = 0
+        waiting = [self.folder]
+        while waiting:
+            with suppress(OSError), os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    with suppress(OSError):
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(Path(entry.path))
+        return total
+
     def remove(self) -> None:
         remove_tree(self.folder)
         for path in (self.record, self.log, self.lock):
@@ -120,5 +133,5 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path)
     except PermissionError:
         for folder, _folders, _files in os.walk(path):
-            os.chmod(folder, 0o700)  # noqa: PTH101
+            os.chmod(folder, 0o700)
         shutil.rmtree(path)

@@ -60,10 +60,12 @@ class ProcessBackend(Backend):
         except (OSError, ValueError, LookupError) as error:
             raise StartFailed(phase, f"The sandbox could not be started: {error}.") from error
 
+    def is_here(self, handle: Handle) -> bool:
+        return bool(handle.get("host") == socket.gethostname())
+
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
-        host = socket.gethostname()
-        if handle.get("host") != host:
-            return f"The sandbox ran on {handle.get('host')}, this is {host}."
+        if not self.is_here(handle):
+            return f"The sandbox ran on {handle.get('host')}, this is {socket.gethostname()}."
         if processes.start_time(handle["pid"]) == handle["started"]:
             return None
         return "The sandbox's processes have ended."
@@ -83,6 +85,9 @@ class ProcessBackend(Backend):
 
     def logs(self, sandbox_id: UUID) -> str:
         return self._place(sandbox_id).log_tail()
+
+    def disk_bytes(self, sandbox_id: UUID) -> int:
+        return self._place(sandbox_id).disk_bytes()
 
     def lives(self) -> Iterator[Life]:
         for record in sorted(settings.SANDBOX_FOLDER.glob("*-*-*-*-*.json")):
@@ -114,7 +119,12 @@ class ProcessBackend(Backend):
         place.log.unlink(missing_ok=True)
         try:
             process, pid = self._spawn(place, uid, key)
-            life = {"pid": pid, "started": processes.start_time(pid), "host": socket.gethostname(), "uid": uid}
+            life = {
+                "pid": pid,
+                "started": processes.start_time(pid),
+                "host": socket.gethostname(),
+                "uid": uid,
+            }
             place.keep_life(life)
             announced = _wait_until_announced(place, process, deadline)
             life |= {"port": int(announced["port"]), "boot_id": str(announced["boot_id"])}

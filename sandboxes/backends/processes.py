@@ -77,4 +77,3 @@ def _wait_for_end(pids: list[int]) -> None:
     deadline = time.monotonic() + KILL_SECONDS
     while any(start_time(pid) is not None for pid in pids) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS / 4)
-

@@ -15,7 +15,7 @@ CODE = Path(__file__).resolve().parents[2]
 INTERPRETER = Path(sys.executable).resolve()
 PREFIX = Path(sys.base_prefix).resolve()
 # In every process of a sandbox, so that those of a server that died can be found.
-MARK = "OPENHANDS_SANDBOX"
+MARK = "SANDBOX_ID"
 # The interpreter's own folder comes last: a machine without a python in /usr still has one.
 PATH = ":".join(
     ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", str(PREFIX / "bin"))
@@ -80,13 +80,13 @@ def write_accounts(folder: Path, uid: int | None) -> None:
     """The /etc/passwd and /etc/group of a sandbox: root, nobody and the one user."""
     user = os.geteuid() if uid is None else uid
     group = os.getegid() if uid is None else uid
-    passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
-    groups = "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"
+    users = ["root:x:0:0:root:/root:/bin/sh", "nobody:x:65534:65534:nobody:/nonexistent:/bin/false"]
+    groups = ["root:x:0:", "tty:x:5:", "nogroup:x:65534:"]
     if user:
-        passwd += f"sandbox:x:{user}:{group}::{bubblewrap.WORKSPACE}:/bin/bash\n"
-        groups += f"sandbox:x:{group}:\n"
-    for name, text in (("passwd", passwd), ("group", groups)):
-        (folder / name).write_text(text)
+        users.append(f"sandbox:x:{user}:{group}::{bubblewrap.WORKSPACE}:/bin/bash")
+        groups.append(f"sandbox:x:{group}:")
+    for name, lines in (("passwd", users), ("group", groups)):
+        (folder / name).write_text("\n".join(lines) + "\n")
         (folder / name).chmod(0o644)
 
 

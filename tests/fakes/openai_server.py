@@ -122,6 +122,7 @@ class OpenAIServer:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_route("*", "/{path:.*}", self._elsewhere)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -130,6 +131,10 @@ class OpenAIServer:
 
     async def _models(self, _request: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": "stand-in", "object": "model"}]})
+
+    async def _elsewhere(self, request: web.Request) -> web.Response:
+        self.requests.append(Seen(request.path, dict(request.headers), {}, time.monotonic()))
+        return _error(Turn.failure(404, f"There is nothing at {request.path}."))
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -67,8 +67,11 @@ def kinds(conversation: Conversation, *leave_out: str) -> list[str]:
     """The log in a word an event; `startup_progress` and `system_prompt` are left out."""
     hidden = {"startup_progress", "system_prompt", *leave_out}
     words = {"agent_state_changed": "state", "observation": "outcome", "control": "order"}
+    names = {"agent_state_changed": "state", "control": "order"}
     return [
-        f"{event.kind}:{event.payload[words[event.kind]]}" if event.kind in words else event.kind
+        f"{names.get(event.kind, event.kind)}:{event.payload[words[event.kind]]}"
+        if event.kind in words
+        else event.kind
         for event in log_of(conversation)
         if event.kind not in hidden
     ]

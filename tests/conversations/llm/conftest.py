@@ -61,7 +61,7 @@ def both_ways(request: pytest.FixtureRequest, settings: Settings) -> bool:
 
 
 @pytest.fixture
-def call_to(db: None) -> Callable[..., Call]:
+def call_to() -> Callable[..., Call]:
     """A call to a stand-in server, with waits of a few milliseconds."""
 
     def make(server: OpenAIServer, name: str = "openai/gpt-4o", api_key: str = OpenAIServer.api_key) -> Call:

@@ -32,9 +32,11 @@ class Server:
         self.key_file.write_text(KEY + "\n")
         announce = folder / "announced"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sandboxes.action_server", "--workspace", self.workspace]
-            + ["--data", folder / "data", "--key-file", "-" if key_on_stdin else self.key_file]
-            + ["--announce", announce, *options],
+            [
+                *(sys.executable, "-m", "sandboxes.action_server", "--announce", str(announce), *options),
+                *("--workspace", str(self.workspace), "--data", str(folder / "data")),
+                *("--key-file", "-" if key_on_stdin else str(self.key_file)),
+            ],
             cwd=ROOT,
             env={**os.environ, "HOME": str(self.home), **environment},
             stdin=subprocess.PIPE if key_on_stdin else subprocess.DEVNULL,

@@ -38,7 +38,7 @@ def test_a_range_that_is_no_pair_is_refused(value: object) -> None:
 
 
 def test_unknown_missing_and_mistyped_arguments_are_named() -> None:
-    with pytest.raises(ToolError, match="Unknown argument b. Known are: a."):
+    with pytest.raises(ToolError, match=r"Unknown argument b\. Known are: a\."):
         Arguments({"b": 1}, ["a"])
     with pytest.raises(ToolError, match="a is missing"):
         Arguments({}, ["a"]).text("a")

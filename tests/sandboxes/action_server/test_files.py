@@ -307,11 +307,11 @@ def test_a_failed_write_leaves_the_file_and_no_remains(edit: Editor) -> None:
 
 @pytest.mark.parametrize("command", ["view", "str_replace", "insert"])
 def test_files_that_are_no_text_have_clear_errors(edit: Editor, command: str) -> None:
-    arguments = {
+    arguments: dict[str, dict[str, Any]] = {
         "str_replace": {"old_str": "a", "new_str": "b"},
         "insert": {"insert_line": 0, "new_str": "x"},
     }
-    more: dict[str, Any] = arguments.get(command, {})
+    more = arguments.get(command, {})
     (edit.workspace / "binary").write_bytes(b"\x7fELF\0\1\2")
     (edit.workspace / "noise").write_bytes(bytes(range(1, 256)))
     (edit.workspace / "large").write_bytes(b"x" * (10 * 1024 * 1024 + 1))

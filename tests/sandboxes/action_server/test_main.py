@@ -35,7 +35,7 @@ def test_the_key_is_nowhere_a_command_can_look(start_server: Start, key_on_stdin
     assert server.key_file.exists() is key_on_stdin
     conversation = Conversation(server)
     search = (
-        "env; set; for file in /proc/[0-9]*; do tr '\\0' ' ' <$file/cmdline; tr '\\0' ' ' <$file/environ; done; "
+        "env; set; for one in /proc/[0-9]*; do tr '\\0' ' ' <$one/cmdline; tr '\\0' ' ' <$one/environ; done; "
         f"ls -l /proc/{server.process.pid}/fd; cat /proc/{server.process.pid}/fd/0 </dev/null"
     )
     conversation.terminal(f"{{ {search}; }} 2>/dev/null >found")
@@ -47,8 +47,10 @@ def test_the_key_is_nowhere_a_command_can_look(start_server: Start, key_on_stdin
 def test_an_empty_key_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("\n")
     ended = subprocess.run(
-        [sys.executable, "-m", "sandboxes.action_server", "--workspace", tmp_path, "--data", tmp_path]
-        + ["--key-file", tmp_path / "key"],
+        [
+            *(sys.executable, "-m", "sandboxes.action_server", "--key-file", str(tmp_path / "key")),
+            *("--workspace", str(tmp_path), "--data", str(tmp_path)),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,7 +1,11 @@
-"""The settings of the tests: the memory backend, no Redis unless a test starts one, and a throw-away data folder."""
+"""The settings of the tests: the memory backend, no Redis unless a test starts one, and a throw-away data folder.
+
+They stand outside the package of the product's settings, which reads the environment when it is imported.
+"""
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("OPENHANDS_HOME", tempfile.mkdtemp(prefix="openhands-tests-"))
 os.environ.setdefault("SANDBOX_BACKEND", "memory")
@@ -11,11 +15,10 @@ from openhands_site.settings import *  # noqa: E402,F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
-STATIC_ROOT = tempfile.mkdtemp(prefix="openhands-tests-static-")  # WhiteNoise warns where there is none
+STATIC_ROOT = Path(tempfile.mkdtemp(prefix="openhands-tests-static-"))  # WhiteNoise warns where there is none
 HINTS_SINK = "tests.fakes.hints.CollectingSink"
 LLM_FACTORIES = {**LLM_FACTORIES, "turns": "tests.fakes.models.create"}  # noqa: F405
 DATABASES["default"].setdefault("TEST", {})  # noqa: F405
 if "sqlite3" in DATABASES["default"]["ENGINE"]:  # noqa: F405
     # A file, as in the product: threads then have connections of their own.
     DATABASES["default"]["TEST"]["NAME"] = str(OPENHANDS_HOME / "tests.sqlite3")  # noqa: F405
-LLM_FACTORIES = {**LLM_FACTORIES, "turns": "tests.fakes.models.create"}  # noqa: F405

@@ -1,0 +1,126 @@
+"""Conversations, their log, blobs and model calls for operators: read, searched and stopped, never edited."""
+
+import json
+from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Model, Q, QuerySet, UUIDField
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+from conversations import services
+from conversations.models import Blob, Conversation, Event, LLMCall
+from openhands_site.workers.admin import RecordAdmin
+
+
+def _uuid(term: str) -> UUID | None:
+    try:
+        return UUID(term.strip())
+    except ValueError:
+        return None
+
+
+def _link_to_rows(model: type[Model], label: str, **query: object) -> SafeString:
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return format_html('<a href="{}?{}">{}</a>', address, urlencode(query), label)
+
+
+class _OfConversation(RecordAdmin):
+    """Rows of a conversation; a search for an id finds its own row and those of the conversation, by index."""
+
+    list_select_related = ("conversation",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        pk = _uuid(search_term)
+        if pk is None:
+            return super().get_search_results(request, queryset, search_term)
+        found = Q(conversation_id=pk)
+        if isinstance(self.opts.pk, UUIDField):
+            found |= Q(pk=pk)
+        return queryset.filter(found), False
+
+
+@admin.register(Conversation)
+class ConversationAdmin(RecordAdmin):
+    list_display = ("title", "owner", "agent_state", "sandbox", "model", "due_since", "lease", "updated_at")
+    list_filter = ("agent_state", ("due_since", admin.EmptyFieldListFilter))
+    list_select_related = ("owner", "sandbox", "lease_worker")
+    search_fields = ("title", "owner__email", "model")
+    ordering = ("-updated_at", "-id")
+    actions = ("stop_selected",)
+    readonly_fields = ("rows",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        pk = _uuid(search_term)
+        if pk is None:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(Q(pk=pk) | Q(sandbox_id=pk) | Q(owner_id=pk)), False
+
+    @admin.display(description="lease")
+    def lease(self, conversation: Conversation) -> str:
+        worker = conversation.lease_worker
+        return f"{worker} #{conversation.lease_fence}" if worker else f"none #{conversation.lease_fence}"
+
+    @admin.display(description="records")
+    def rows(self, conversation: Conversation) -> SafeString:
+        kinds = ((Event, "events"), (LLMCall, "model calls"), (Blob, "blobs"))
+        links = [_link_to_rows(model, label, q=conversation.pk) for model, label in kinds]
+        return format_html("{} · {} · {}", *links)
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("conversations.change_conversation")
+
+    @admin.action(description="Stop selected conversations", permissions=["stop"])
+    def stop_selected(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> None:
+        pks = list(queryset.values_list("pk", flat=True))
+        for pk in pks:
+            services.stop_as_operator(conversation_id=pk, operator=cast(User, request.user))
+        self.message_user(request, f"{len(pks)} told to stop.", messages.SUCCESS)
+
+
+@admin.register(Event)
+class EventAdmin(_OfConversation):
+    list_display = ("sequence", "kind", "source", "conversation", "created_at")
+    list_filter = ("kind", "source")
+    search_fields = ("payload",)
+    ordering = ("-conversation", "-sequence")
+    fields = ("id", "conversation", "sequence", "kind", "source", "created_at", "contents")
+    readonly_fields = ("contents",)
+
+    @admin.display(description="payload")
+    def contents(self, event: Event) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(event.payload, indent=2, ensure_ascii=False))
+
+
+@admin.register(Blob)
+class BlobAdmin(_OfConversation):
+    list_display = ("sha256", "media_type", "size", "conversation", "created_at")
+    list_filter = ("media_type",)
+    search_fields = ("sha256",)
+    ordering = ("-id",)
+
+
+@admin.register(LLMCall)
+class LLMCallAdmin(_OfConversation):
+    list_display = (
+        "model",
+        "status",
+        "conversation",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost",
+        "latency_ms",
+        "created_at",
+    )
+    list_filter = ("status",)
+    search_fields = ("model", "route", "error")
+    ordering = ("-created_at", "-id")

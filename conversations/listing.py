@@ -1,0 +1,56 @@
+"""A page of conversations, newest first, by keyset: what is added meanwhile shifts nothing."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Q, Sum
+
+from conversations.api import cursors
+from conversations.models import Conversation, LLMCall
+from conversations.querysets import ConversationQuerySet
+from conversations.rendering import STATE_LABELS
+from conversations.states import RESTING
+
+CONVERSATIONS_A_PAGE = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """`cost` in US dollars is None where nothing of it is known."""
+
+    conversation: Conversation
+    label: str
+    cost: Decimal | None
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """`older` is the cursor of the next page, empty on the last; `is_live` says that something may change soon."""
+
+    rows: list[Row]
+    is_first: bool
+    older: str
+    is_live: bool
+
+
+def page_of(conversations: ConversationQuerySet, *, before: str = "") -> ListPage:
+    """Raises InvalidInputError for a `before` that is no cursor."""
+    if before:
+        moment, pk = cursors.decode(before)
+        conversations = conversations.filter(Q(updated_at__lt=moment) | Q(updated_at=moment, pk__lt=pk))
+    found = list(conversations.newest_first()[: CONVERSATIONS_A_PAGE + 1])
+    shown = found[:CONVERSATIONS_A_PAGE]
+    costs = _costs(shown)
+    rows = [Row(each, STATE_LABELS[each.agent_state], costs.get(each.pk)) for each in shown]
+    return ListPage(
+        rows=rows,
+        is_first=not before,
+        older=cursors.encode(shown[-1].updated_at, shown[-1].pk) if len(found) > len(shown) else "",
+        is_live=any(each.agent_state not in RESTING for each in shown),
+    )
+
+
+def _costs(conversations: list[Conversation]) -> dict[UUID, Decimal | None]:
+    calls = LLMCall.objects.filter(conversation__in=conversations).values("conversation")
+    return dict(calls.annotate(total=Sum("cost")).values_list("conversation", "total"))

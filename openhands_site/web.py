@@ -1,0 +1,37 @@
+"""Daphne with our settings and our log: `python -m openhands_site.web`."""
+
+import sys
+from typing import Any
+
+import structlog
+from daphne.endpoints import build_endpoint_description_strings
+from daphne.server import Server
+
+log = structlog.get_logger(__name__)
+
+
+def log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
+    """Daphne's access log. Of requests Django tells more, so theirs are for the curious; of sockets these tell."""
+    known = {key: details[key] for key in ("method", "path", "status", "size", "client") if key in details}
+    tell = log.info if protocol == "websocket" and action != "connecting" else log.debug
+    tell(f"{protocol} {action}", **known)
+
+
+def main() -> int:
+    from openhands_site.asgi import application  # sets Django up, and with it the log
+
+    from django.conf import settings
+
+    server = Server(
+        application=application,
+        endpoints=build_endpoint_description_strings(host=settings.HOST, port=settings.PORT),
+        action_logger=log_action,
+        server_name="web",
+        application_close_timeout=3,
+    )
+    server.run()
+    return 1 if server.abort_start else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

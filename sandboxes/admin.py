@@ -1,0 +1,65 @@
+"""Sandboxes for operators: what there is, on what it runs, and removing it. Keys are never shown."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from sandboxes import services
+from sandboxes.models import Runtime, Sandbox
+
+
+class ReadOnly:
+    """Rows are changed by services and workers alone."""
+
+    def has_add_permission(self, request: HttpRequest, *_: object) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, *_: object) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, *_: object) -> bool:
+        return False
+
+
+class RuntimeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    model = Runtime
+    fields = readonly_fields = ("backend", "isolation", "url", "boot_id", "started_at", "ended_at")
+    ordering = ["-started_at"]
+
+
+@admin.register(Sandbox)
+class SandboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["id", "owner", "state", "wanted", "isolation", "created_at", "updated_at"]
+    list_filter = ["state", "wanted"]
+    list_select_related = ["owner"]
+    search_fields = ["id", "owner__email", "error"]
+    ordering = ["-created_at"]
+    inlines = [RuntimeInline]
+    actions = ["remove_selected_sandboxes"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Sandbox]:
+        return super().get_queryset(request).prefetch_related("runtimes")
+
+    @admin.display(description="isolation")
+    def isolation(self, sandbox: Sandbox) -> str:
+        """Of the life that goes on."""
+        return next((runtime.isolation for runtime in sandbox.runtimes.all() if runtime.ended_at is None), "")
+
+    @admin.action(description="Remove selected sandboxes, with their files", permissions=["view"])
+    def remove_selected_sandboxes(self, request: HttpRequest, sandboxes: QuerySet[Sandbox]) -> None:
+        for sandbox in sandboxes:
+            services.request_removal(sandbox_id=sandbox.pk)
+        self.message_user(request, f"{len(sandboxes)} sandboxes are being removed.", messages.SUCCESS)
+
+
+@admin.register(Runtime)
+class RuntimeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["id", "sandbox", "backend", "isolation", "url", "started_at", "ended_at"]
+    list_filter = ["backend", "isolation"]
+    list_select_related = ["sandbox"]
+    search_fields = ["id", "sandbox__id", "sandbox__owner__email", "boot_id"]
+    ordering = ["-started_at"]
+    fields = readonly_fields = (
+        *("id", "sandbox", "backend", "isolation", "url", "boot_id", "handle"),
+        *("started_at", "ended_at"),
+    )

@@ -1,0 +1,25 @@
+"""The size watch: no driver limits a folder's size, so a sandbox that has grown too large is stopped."""
+
+from django.conf import settings
+
+from sandboxes.models import Runtime
+from sandboxes.reconcile import record_loss
+from sandboxes.runtime_api import client as runtime_api
+
+MEGABYTE = 1_000_000
+TOO_LARGE = (
+    "The sandbox was stopped: its files take {size} MB and SANDBOX_DISK_MB allows {limit}. "
+    "Its files are kept; an operator can raise the limit or remove the sandbox."
+)
+
+
+def stop_oversized() -> None:
+    """Stops every running sandbox of this machine whose files take more than SANDBOX_DISK_MB."""
+    limit = settings.SANDBOX_DISK_MB
+    for runtime in list(Runtime.objects.answering()):
+        if not runtime_api.is_here(backend=runtime.backend, handle=runtime.handle):
+            continue
+        size = runtime_api.disk_bytes(backend=runtime.backend, sandbox_id=runtime.sandbox_id) // MEGABYTE
+        if limit and size > limit:
+            runtime_api.stop(**runtime.address, now=True)
+            record_loss(runtime, TOO_LARGE.format(size=size, limit=limit))

@@ -1,0 +1,62 @@
+"""Bringing a sandbox to what is wanted of it. Run by workers, under the row's lease.
+
+Each step is a transaction that tells the observer first and then writes the row on condition that the lease is still
+ours and the order still stands. So whoever watches and the row agree, and locks are taken in one order everywhere: what
+uses a sandbox, then the sandbox.
+"""
+
+import time
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connection
+from structlog.contextvars import bound_contextvars
+
+from sandboxes import releasing, starting
+from sandboxes.holding import Holding, NoLongerOursError
+from sandboxes.models import Sandbox
+from sandboxes.states import Wanted
+
+RETRIES = 30
+RETRY_SECONDS = 2
+log = structlog.get_logger(__name__)
+
+
+def provision(sandbox_id: UUID, worker_id: UUID) -> None:
+    """Starts the sandbox if that is due, wanted and nobody else is at it. What is wanted by now counts: a sandbox
+    that is to go meanwhile is released."""
+    _bring(sandbox_id, worker_id)
+
+
+def release(sandbox_id: UUID, worker_id: UUID) -> None:
+    """Stops or removes the sandbox if that is due, wanted and nobody else is at it; else as `provision`."""
+    _bring(sandbox_id, worker_id)
+
+
+def _bring(sandbox_id: UUID, worker_id: UUID) -> None:
+    holding = Holding.take(sandbox_id, worker_id)
+    if holding is None:
+        return
+    with bound_contextvars(sandbox_id=str(sandbox_id)):
+        try:
+            sandbox = Sandbox.objects.select_related("owner").get(pk=sandbox_id)
+            work = starting.start if sandbox.wanted == Wanted.RUNNING else releasing.release
+            work(holding, sandbox)
+        except (NoLongerOursError, Sandbox.DoesNotExist):
+            log.info("the sandbox is no longer ours")
+            holding.give_back()
+        except DatabaseError:
+            log.exception("the database failed while a sandbox was worked on")
+            _give_back_when_possible(holding)
+
+
+def _give_back_when_possible(holding: Holding) -> None:
+    """A live worker's lease is nobody else's: it must not be kept because the database was away for a while."""
+    for _ in range(RETRIES):
+        connection.close()
+        try:
+            holding.give_back()
+        except DatabaseError:
+            time.sleep(RETRY_SECONDS)
+        else:
+            return

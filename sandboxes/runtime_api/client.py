@@ -1,0 +1,74 @@
+"""The only caller of backends.
+
+Services and provisioning go through these functions, which run in their own process. Each Runtime names the backend
+that it runs on, so a server whose settings changed still finds what runs.
+"""
+
+from collections.abc import Iterator
+from typing import cast
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
+
+DEFAULT_BACKEND = "process"
+
+
+def backend_name() -> str:
+    """The backend of new runtimes."""
+    name: str = settings.SANDBOX_BACKEND
+    return DEFAULT_BACKEND if name == "auto" else name
+
+
+def isolation() -> str:
+    """What keeps new sandboxes in, in a few words."""
+    return _backend(backend_name()).isolation
+
+
+def is_contained() -> bool:
+    """Whether new sandboxes cannot reach the server's files."""
+    return _backend(backend_name()).is_contained
+
+
+def start(*, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+    """See `Backend.start`; on the backend `backend_name`."""
+    return _backend(backend_name()).start(sandbox_id, spec, progress)
+
+
+def poll(*, backend: str, sandbox_id: UUID, handle: Handle) -> str | None:
+    """None while that life goes on, else a sentence on how it ended."""
+    return _backend(backend).poll(sandbox_id, handle)
+
+
+def is_here(*, backend: str, handle: Handle) -> bool:
+    """Whether that life, if it goes on, is one that this process can poll and end."""
+    return _backend(backend).is_here(handle)
+
+
+def stop(*, backend: str, sandbox_id: UUID, handle: Handle, now: bool = False) -> None:
+    """Ends that life; the files stay."""
+    _backend(backend).stop(sandbox_id, handle, now=now)
+
+
+def remove(*, backend: str, sandbox_id: UUID) -> None:
+    """Ends every life of the sandbox and removes its files."""
+    _backend(backend).remove(sandbox_id)
+
+
+def logs(*, backend: str, sandbox_id: UUID) -> str:
+    return _backend(backend).logs(sandbox_id)
+
+
+def disk_bytes(*, backend: str, sandbox_id: UUID) -> int:
+    return _backend(backend).disk_bytes(sandbox_id)
+
+
+def lives(*, backend: str | None = None) -> Iterator[Life]:
+    """Every life on the backend that goes on and that this process could end."""
+    return _backend(backend or backend_name()).lives()
+
+
+def _backend(name: str) -> Backend:
+    return cast(Backend, import_string(settings.SANDBOX_BACKENDS[name])())

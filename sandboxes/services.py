@@ -1,0 +1,93 @@
+"""What may be asked of sandboxes: one function per intention. They trust their caller to have authorised it.
+
+The observer is told before the row is written, so locks are taken in one order everywhere: what uses a sandbox, then
+the sandbox.
+"""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from openhands_site import hints
+from openhands_site.db import release_connection
+from sandboxes import reconcile
+from sandboxes.client import Reachable
+from sandboxes.holding import TASKS
+from sandboxes.models import Runtime, Sandbox
+from sandboxes.observers import observer
+from sandboxes.runtime_api import client as runtime_api
+from sandboxes.states import SandboxState, Wanted
+
+# Neither running and to stay so, nor on the way there.
+_STARTABLE = Q(wanted=Wanted.STOPPED) | (
+    Q(wanted=Wanted.RUNNING) & ~Q(state=SandboxState.RUNNING) & Q(due_since=None)
+)
+
+
+def create_sandbox(*, owner: User, reserved_for: UUID | None = None) -> Sandbox:
+    """The row; nothing starts before `request_start`. Call it inside the transaction that needs the sandbox."""
+    return Sandbox.objects.create(owner=owner, reserved_for_id=reserved_for)
+
+
+def request_start(*, sandbox_id: UUID) -> None:
+    """Has the sandbox started by a worker. Does nothing while it runs or starts, or where it is to be removed."""
+    startable = Sandbox.objects.filter(_STARTABLE, pk=sandbox_id)
+    if not startable.exists():
+        return
+    with transaction.atomic():
+        observer().phase_reached(sandbox_id, "queued", 0, "")
+        if not startable.update(
+            state=SandboxState.STARTING,
+            wanted=Wanted.RUNNING,
+            error="",
+            due_since=Now(),
+            start_asked_at=timezone.now(),
+            updated_at=Now(),
+        ):
+            transaction.set_rollback(True)  # somebody else asked in between, and told the observer
+            return
+        _hint(sandbox_id, Wanted.RUNNING)
+
+
+def request_stop(*, sandbox_id: UUID) -> None:
+    """Has the sandbox stopped; its files stay. Does nothing where nothing runs or starts."""
+    alive = Q(state__in=[SandboxState.RUNNING, SandboxState.STARTING, SandboxState.PAUSED])
+    _want(Wanted.STOPPED, Q(wanted=Wanted.RUNNING) & alive, sandbox_id)
+
+
+def request_removal(*, sandbox_id: UUID) -> None:
+    """Has the sandbox removed with its files and, in the end, its row. Repeatable."""
+    _want(Wanted.REMOVED, Q(), sandbox_id)
+
+
+def reach(*, sandbox_id: UUID) -> Reachable | None:
+    """Where the sandbox answers while it is running, else None. One indexed read."""
+    runtime = Runtime.objects.answering().filter(sandbox=sandbox_id).first()
+    return Reachable(sandbox_id, runtime.url, runtime.key, runtime.boot_id) if runtime else None
+
+
+def report_unreachable(*, sandbox_id: UUID, boot_id: str) -> None:
+    """The life `boot_id` did not answer. Where it is over, the sandbox is missing from now on; else nothing happens."""
+    runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
+    if runtime is None:
+        return
+    release_connection()
+    problem = runtime_api.poll(**runtime.address)
+    if problem is not None:
+        reconcile.record_loss(runtime, problem)
+
+
+def _want(wanted: Wanted, condition: Q, sandbox_id: UUID) -> None:
+    with transaction.atomic():
+        if Sandbox.objects.filter(condition, pk=sandbox_id).update(
+            wanted=wanted, due_since=Now(), updated_at=Now()
+        ):
+            _hint(sandbox_id, wanted)
+
+
+def _hint(sandbox_id: UUID, wanted: Wanted) -> None:
+    transaction.on_commit(lambda: hints.enqueue(TASKS[wanted], str(sandbox_id)))

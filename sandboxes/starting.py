@@ -1,0 +1,147 @@
+"""Starting a sandbox, in named and timed phases: create, boot, init, ready."""
+
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from openhands_site import async_thread
+from openhands_site.db import release_connection
+from sandboxes import client
+from sandboxes.backends.base import SandboxSpec, Started
+from sandboxes.errors import StartFailed, StartRefused, Unreachable
+from sandboxes.holding import Holding, NoLongerOursError
+from sandboxes.models import Runtime, Sandbox
+from sandboxes.observers import observer
+from sandboxes.runtime_api import client as runtime_api
+from sandboxes.states import SandboxState, Wanted, check_transition
+
+HEALTH_SECONDS = 10
+UNISOLATED = (
+    "Sandboxes of this server are not kept apart from it (isolation: {isolation}), so only operators may start one. "
+    "Install bubblewrap where it works and start the server again, or set SANDBOX_ALLOW_UNISOLATED=1 if you trust "
+    "every user with all that the server can reach."
+)
+log = structlog.get_logger(__name__)
+
+
+def start(holding: Holding, sandbox: Sandbox) -> None:
+    """Brings the sandbox to running, or to error with the phase and the reason told.
+
+    A life that still goes on, of a worker that died before it could say so, is taken over.
+    Raises NoLongerOursError, with nothing left running that no row tells of.
+    """
+    _Start(holding, sandbox).run()
+
+
+class _Start:
+    def __init__(self, holding: Holding, sandbox: Sandbox) -> None:
+        self.holding = holding
+        self.sandbox = sandbox
+        self.phase = "create"
+
+    def run(self) -> None:
+        try:
+            runtime = self._living() or self._begin()
+            self._check(runtime)
+        except (NoLongerOursError, DatabaseError):
+            raise
+        except StartFailed as error:
+            self._fail(error.phase, str(error))
+        except Exception as error:
+            log.exception("the backend failed")
+            self._fail(self.phase, f"The sandbox's backend failed: {error!r}")
+        else:
+            self._conclude(runtime)
+
+    def _living(self) -> Runtime | None:
+        runtime = self.sandbox.runtimes.filter(ended_at=None).first()
+        release_connection()
+        return runtime if runtime and runtime_api.poll(**runtime.address) is None else None
+
+    def _begin(self) -> Runtime:
+        if not (
+            runtime_api.is_contained() or self.sandbox.owner.is_staff or settings.SANDBOX_ALLOW_UNISOLATED
+        ):
+            raise StartRefused(self.phase, UNISOLATED.format(isolation=runtime_api.isolation()))
+        spec = SandboxSpec(
+            memory_mb=settings.SANDBOX_MEMORY_MB,
+            cpus=settings.SANDBOX_CPUS,
+            processes=settings.SANDBOX_PROCESSES,
+        )
+        backend = runtime_api.backend_name()
+        release_connection()
+        started = runtime_api.start(sandbox_id=self.sandbox.pk, spec=spec, progress=self._reach)
+        try:
+            return self._record(backend, started)
+        except BaseException:
+            runtime_api.stop(backend=backend, sandbox_id=self.sandbox.pk, handle=started.handle, now=True)
+            raise
+
+    def _reach(self, phase: str) -> None:
+        self.phase = phase
+        with transaction.atomic():
+            observer().phase_reached(self.sandbox.pk, phase, self._milliseconds(), "")
+            self.holding.change(Wanted.RUNNING)
+        release_connection()
+
+    def _record(self, backend: str, started: Started) -> Runtime:
+        self.phase = "init"
+        with transaction.atomic():
+            observer().phase_reached(self.sandbox.pk, self.phase, self._milliseconds(), started.isolation)
+            self.holding.change(Wanted.RUNNING)
+            self._end_runtimes()
+            return Runtime.objects.create(
+                sandbox=self.sandbox,
+                backend=backend,
+                isolation=started.isolation,
+                url=started.url,
+                key=started.key,
+                boot_id=started.boot_id,
+                handle=started.handle,
+            )
+
+    def _check(self, runtime: Runtime) -> None:
+        """A real round trip: nothing is called ready that has not answered."""
+        self.phase = "init"
+        reachable = client.Reachable(self.sandbox.pk, runtime.url, runtime.key, runtime.boot_id)
+        release_connection()
+        try:
+            health = async_thread.run(client.health(reachable)).result(HEALTH_SECONDS)
+        except (Unreachable, TimeoutError) as error:
+            problem = f"The action server was started but does not answer. {error}"
+        else:
+            if health.boot_id == runtime.boot_id:
+                return
+            problem = "Another action server answers than the one that was started."
+        tail = runtime_api.logs(backend=runtime.backend, sandbox_id=self.sandbox.pk)
+        runtime_api.stop(**runtime.address, now=True)
+        raise StartFailed(self.phase, f"{problem}\n{tail}".strip())
+
+    def _conclude(self, runtime: Runtime) -> None:
+        milliseconds = self._milliseconds()
+        with transaction.atomic():
+            observer().ready(self.sandbox.pk, runtime.boot_id, milliseconds)
+            self._settle(state=SandboxState.RUNNING, error="")
+        log.info("the sandbox is ready", milliseconds=milliseconds, isolation=runtime.isolation)
+
+    def _fail(self, phase: str, message: str) -> None:
+        with transaction.atomic():
+            observer().failed(self.sandbox.pk, phase, self._milliseconds(), message)
+            self._settle(state=SandboxState.ERROR, error=message)
+            self._end_runtimes()
+        log.warning("the sandbox could not be started", phase=phase, reason=message)
+
+    def _settle(self, *, state: SandboxState, **fields: Any) -> None:
+        check_transition(self.sandbox.state, state)
+        self.holding.settle(Wanted.RUNNING, state=state, **fields)
+
+    def _end_runtimes(self) -> None:
+        self.sandbox.runtimes.filter(ended_at=None).update(ended_at=Now())
+
+    def _milliseconds(self) -> int:
+        passed = timezone.now() - self.sandbox.start_asked_at
+        return max(0, round(passed.total_seconds() * 1000))

@@ -1,0 +1,23 @@
+"""Celery's way to the work on sandboxes. A message is a hint: without work due it does nothing."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from openhands_site.workers.process import current_worker_id
+from sandboxes import disk, provisioning
+
+
+@shared_task
+def provision(sandbox_id: str) -> None:
+    provisioning.provision(UUID(sandbox_id), current_worker_id())
+
+
+@shared_task
+def release(sandbox_id: str) -> None:
+    provisioning.release(UUID(sandbox_id), current_worker_id())
+
+
+@shared_task
+def watch_disk() -> None:
+    disk.stop_oversized()

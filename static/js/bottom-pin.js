@@ -1,0 +1,35 @@
+// Keeps the page's end in view while it grows, unless its reader has scrolled up, selects text or opens something.
+// Tells "pin-changed" on the element whenever it begins or ends to follow.
+const NEAR = 48; // px from the end
+
+export class BottomPin {
+  constructor(element) {
+    this.element = element;
+    this.isPinned = !location.hash.startsWith("#event-");
+    history.scrollRestoration = "manual";
+    addEventListener("scroll", () => this.#set(this.#isNear()), { passive: true });
+    // Something opens under the reader's hand: what is above must not run away.
+    element.addEventListener("click", ({ target }) => target.closest("summary") && this.#set(false));
+    new ResizeObserver(() => this.follow()).observe(element);
+    this.follow();
+  }
+
+  follow() {
+    if (this.isPinned && getSelection().isCollapsed) scrollTo(0, document.documentElement.scrollHeight);
+  }
+
+  jump() {
+    this.#set(true);
+    scrollTo({ top: document.documentElement.scrollHeight });
+  }
+
+  #isNear() {
+    return document.documentElement.scrollHeight - innerHeight - scrollY < NEAR;
+  }
+
+  #set(isPinned) {
+    if (isPinned === this.isPinned) return;
+    this.isPinned = isPinned;
+    this.element.dispatchEvent(new CustomEvent("pin-changed", { detail: isPinned }));
+  }
+}

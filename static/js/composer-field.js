@@ -1,0 +1,49 @@
+// A textarea that sends its form on Enter, grows with its text, and keeps a draft for as long as the tab lives.
+
+/** Makes `field` behave; returns a function that empties it. */
+export function compose(field, { draftKey, initial }) {
+  field.value = field.value || initial || read(draftKey);
+  grow(field);
+  field.addEventListener("input", () => {
+    write(draftKey, field.value);
+    grow(field);
+  });
+  field.addEventListener("keydown", (event) => {
+    if (!isSending(event)) return;
+    event.preventDefault();
+    field.form.requestSubmit();
+  });
+  return () => {
+    field.value = "";
+    write(draftKey, "");
+    grow(field);
+  };
+}
+
+/** Enter sends, Shift+Enter is a new line; an Enter that ends the choice of a character of a script does neither. */
+export function isSending({ key, shiftKey, isComposing, keyCode }) {
+  return key === "Enter" && !shiftKey && !isComposing && keyCode !== 229;
+}
+
+function grow(field) {
+  if (CSS.supports("field-sizing", "content")) return;
+  const lines = field.value.split("\n").length;
+  field.rows = Math.min(12, Math.max(Number((field.dataset.rows ??= field.rows)), lines));
+}
+
+function read(key) {
+  try {
+    return sessionStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function write(key, text) {
+  try {
+    if (text) sessionStorage.setItem(key, text);
+    else sessionStorage.removeItem(key);
+  } catch {
+    // Storage is full or forbidden: the draft lives as long as the page.
+  }
+}

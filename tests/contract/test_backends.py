@@ -1,0 +1,129 @@
+"""What every backend promises, on each that the machine can run."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from sandboxes.backends.base import Backend, SandboxSpec, Started
+from sandboxes.backends.memory import MemoryBackend
+from sandboxes.backends.process import ProcessBackend
+from sandboxes.client import Reachable
+from sandboxes.errors import Unreachable
+from tests.sandboxes import machine
+from tests.sandboxes.conftest import home as home
+
+
+@pytest.fixture(params=["memory", machine.BUBBLEWRAP, machine.OWN_USER, machine.NOTHING])
+def backend(request: pytest.FixtureRequest, home: Path) -> Backend:
+    if request.param == "memory":
+        return MemoryBackend()
+    return ProcessBackend(machine.isolation(request.param))
+
+
+@pytest.fixture
+def sandbox_id(backend: Backend) -> Iterator[UUID]:
+    made = uuid.uuid4()
+    yield made
+    backend.remove(made)
+
+
+class _BrokenOffError(Exception):
+    pass
+
+
+def begin(backend: Backend, sandbox_id: UUID) -> tuple[Started, Reachable]:
+    started = backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
+    return started, machine.reachable(sandbox_id, started)
+
+
+def test_a_started_sandbox_answers_with_its_boot_id_and_runs_commands(
+    backend: Backend, sandbox_id: UUID
+) -> None:
+    phases: list[str] = []
+    started = backend.start(sandbox_id, SandboxSpec(), phases.append)
+    where = machine.reachable(sandbox_id, started)
+    assert phases == ["create", "boot"]
+    assert backend.poll(sandbox_id, started.handle) is None
+    assert started.isolation == backend.isolation
+    assert machine.health(where).boot_id == started.boot_id
+    assert machine.printed(where, "echo hello").startswith("hello")
+
+
+def test_a_stopped_sandbox_answers_no_more_and_a_second_stop_does_nothing(
+    backend: Backend, sandbox_id: UUID
+) -> None:
+    started, where = begin(backend, sandbox_id)
+    for _ in range(2):
+        backend.stop(sandbox_id, started.handle)
+        assert backend.poll(sandbox_id, started.handle)
+        with pytest.raises(Unreachable):
+            machine.health(where)
+
+
+def test_files_outlive_a_stop_and_the_next_life_has_another_key_and_boot(
+    backend: Backend, sandbox_id: UUID
+) -> None:
+    started, where = begin(backend, sandbox_id)
+    command = "write kept.txt still here" if isinstance(backend, MemoryBackend) else "echo still here > kept.txt"
+    machine.run(where, command)
+    backend.stop(sandbox_id, started.handle, now=True)
+    again, where_now = begin(backend, sandbox_id)
+    assert machine.printed(where_now, "cat kept.txt").startswith("still here")
+    assert again.boot_id != started.boot_id
+    assert again.key != started.key
+
+
+def test_a_second_start_ends_the_first_life_and_the_old_handle_cannot_harm_the_new_one(
+    backend: Backend, sandbox_id: UUID
+) -> None:
+    first, _ = begin(backend, sandbox_id)
+    second, where = begin(backend, sandbox_id)
+    assert backend.poll(sandbox_id, first.handle)
+    backend.stop(sandbox_id, first.handle, now=True)
+    assert backend.poll(sandbox_id, second.handle) is None
+    assert machine.health(where).boot_id == second.boot_id
+
+
+def test_a_removed_sandbox_leaves_nothing_behind(backend: Backend, sandbox_id: UUID, home: Path) -> None:
+    started, _ = begin(backend, sandbox_id)
+    assert backend.disk_bytes(sandbox_id) >= 0
+    for _ in range(2):
+        backend.remove(sandbox_id)
+        assert backend.poll(sandbox_id, started.handle)
+        assert not list(home.glob(f"sandboxes/*{sandbox_id}*"))
+    assert backend.disk_bytes(sandbox_id) == 0
+    assert backend.logs(sandbox_id) == ""
+
+
+def test_lives_are_listed_as_long_as_they_go_on(backend: Backend, sandbox_id: UUID) -> None:
+    started, _ = begin(backend, sandbox_id)
+    assert [(life.sandbox_id, life.handle) for life in backend.lives()] == [(sandbox_id, started.handle)]
+    backend.stop(sandbox_id, started.handle, now=True)
+    assert not list(backend.lives())
+
+
+def test_a_start_that_its_caller_breaks_off_is_undone(backend: Backend, sandbox_id: UUID) -> None:
+    def break_off(phase: str) -> None:
+        if phase == "boot":
+            raise _BrokenOffError
+
+    with pytest.raises(_BrokenOffError):
+        backend.start(sandbox_id, SandboxSpec(), break_off)
+    assert not list(backend.lives())
+
+
+def test_a_large_file_shows_in_the_size(backend: Backend, sandbox_id: UUID) -> None:
+    _, where = begin(backend, sandbox_id)
+    large = "x" * 60_000
+    command = f"write large {large}" if isinstance(backend, MemoryBackend) else f"echo {large} > large"
+    before = backend.disk_bytes(sandbox_id)
+    machine.run(where, command)
+    assert backend.disk_bytes(sandbox_id) - before >= len(large)
+
+
+def test_the_key_is_in_no_representation(backend: Backend, sandbox_id: UUID) -> None:
+    started, where = begin(backend, sandbox_id)
+    assert started.key not in f"{started!r} {where!r} {started.handle!r}"

@@ -1,0 +1,104 @@
+"""Doubles that enter through settings: backends that misbehave by design, and an observer that remembers."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+from uuid import UUID
+
+from django.db import connection
+
+from sandboxes.backends import memory
+from sandboxes.backends.base import Handle, Progress, SandboxSpec, Started
+from sandboxes.backends.memory import MemoryBackend
+from sandboxes.errors import StartFailed
+from sandboxes.models import Sandbox
+from sandboxes.states import Wanted
+
+
+class Recorder:
+    """An observer. `told` is emptied by the fixture that installs it."""
+
+    told: ClassVar[list[tuple[str, ...]]] = []
+    milliseconds: ClassVar[list[int]] = []
+
+    def phase_reached(self, sandbox_id: UUID, phase: str, milliseconds: int, detail: str) -> None:
+        self._tell("phase", phase, milliseconds=milliseconds)
+
+    def ready(self, sandbox_id: UUID, boot_id: str, milliseconds: int) -> None:
+        self._tell("ready", boot_id, milliseconds=milliseconds)
+
+    def failed(self, sandbox_id: UUID, phase: str, milliseconds: int, message: str) -> None:
+        self._tell("failed", phase, message, milliseconds=milliseconds)
+
+    def lost(self, sandbox_id: UUID, message: str) -> None:
+        self._tell("lost", message)
+
+    def _tell(self, *words: str, milliseconds: int = 0) -> None:
+        assert connection.in_atomic_block
+        self.told.append(words)
+        self.milliseconds.append(milliseconds)
+
+
+class NeverReady(MemoryBackend):
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        progress("create")
+        progress("boot")
+        raise StartFailed("boot", "The action server was not ready within 120 s.")
+
+
+class Broken(MemoryBackend):
+    """Breaks its contract in every way it can."""
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        progress("create")
+        raise KeyError("surprise")
+
+    def remove(self, sandbox_id: UUID) -> None:
+        raise TimeoutError("Processes cannot be ended.")
+
+    def stop(self, sandbox_id: UUID, handle: Handle, *, now: bool = False) -> None:
+        raise TimeoutError("Processes cannot be ended.")
+
+
+class AnswersAndDies(MemoryBackend):
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        started = super().start(sandbox_id, spec, progress)
+        memory.kill(sandbox_id)
+        return started
+
+
+class Uncontained(MemoryBackend):
+    @property
+    def isolation(self) -> str:
+        return "none"
+
+    @property
+    def is_contained(self) -> bool:
+        return False
+
+
+class LosesTheLease(MemoryBackend):
+    """While it starts, the worker is taken for dead and another takes the lease."""
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        started = super().start(sandbox_id, spec, progress)
+        sandbox = Sandbox.objects.get(pk=sandbox_id)
+        Sandbox.objects.filter(pk=sandbox_id).update(lease_fence=sandbox.lease_fence + 1)
+        return started
+
+
+class RemovedMeanwhile(MemoryBackend):
+    """While it starts, its removal is asked for."""
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        started = super().start(sandbox_id, spec, progress)
+        Sandbox.objects.filter(pk=sandbox_id).update(wanted=Wanted.REMOVED)
+        return started
+
+
+class Large(MemoryBackend):
+    def disk_bytes(self, sandbox_id: UUID) -> int:
+        return 20_000_000_000
+
+
+def living() -> Iterator[UUID]:
+    return (life.sandbox_id for life in MemoryBackend().lives())
