@@ -13,6 +13,7 @@ PYTHON := $(or $(call find_python,$(comma) ensurepip$(comma) venv),$(call find_p
 endif
 BOOTSTRAP = $(if $(PYTHON),$(PYTHON) -I openhands_site/bootstrap.py,echo "No Python 3.11 or later was found; install Python 3.11 or 3.12 (Debian: apt-get install python3 python3-venv)." >&2; exit 1;)
 IN_VENV := .venv/bin/python
+unexport PYTHONDONTWRITEBYTECODE # a start takes seconds only where the modules stay compiled
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile

@@ -49,14 +49,18 @@ def _terminal(arguments: dict[str, Any]) -> Described:
     if not command.strip():
         return Described(verb="Read on")
     is_typed = arguments.get("is_input") or command.strip() in KEYS
-    return Described(
-        verb="Type" if is_typed else "$", title=_first_line(command), detail=_beyond(command)
-    )
+    return Described(verb="Type" if is_typed else "$", title=_first_line(command), detail=_beyond(command))
 
 
 def _file_editor(arguments: dict[str, Any]) -> Described:
     command, path = arguments["command"], arguments["path"]
-    verb = {"view": "View", "create": "Create", "str_replace": "Edit", "insert": "Insert into", "undo_edit": "Undo edit of"}
+    verb = {
+        "view": "View",
+        "create": "Create",
+        "str_replace": "Edit",
+        "insert": "Insert into",
+        "undo_edit": "Undo edit of",
+    }
     lines = arguments.get("view_range")
     span = f", lines {lines[0]} to {'the end' if lines[1] == -1 else lines[1]}" if lines else ""
     return Described(verb=verb[command], title=f"{path}{span}")
@@ -91,8 +95,9 @@ _TOOLS: dict[str, Callable[[dict[str, Any]], Described]] = {
 
 
 def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= TITLE_LIMIT else line[:TITLE_LIMIT] + "…"
+    """The first line, marked where it is not all."""
+    line = text.strip().partition("\n")[0][:TITLE_LIMIT]
+    return line if line == text.strip() else f"{line} …"
 
 
 def _beyond(text: str) -> Excerpt | None:

@@ -82,7 +82,9 @@ def render_timeline(events: Sequence[Event]) -> list[SafeString]:
         if event.kind == "observation" and event.payload["action_id"] in actions
     }
     placed = {event.pk for event in observations.values()}
-    return [render_event(event, observations.get(str(event.pk))) for event in events if event.pk not in placed]
+    return [
+        render_event(event, observations.get(str(event.pk))) for event in events if event.pk not in placed
+    ]
 
 
 def outcome_of(event: Event) -> Outcome:

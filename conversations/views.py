@@ -47,7 +47,9 @@ def _start(owner: User, given: dict[str, Any]) -> Conversation:
     """The form's key makes a form that is sent twice one conversation; sent with another text it is a new one."""
     wanted = {name: given[name] for name in ("text", "model", "max_steps", "max_budget")}
     try:
-        return services.start_conversation(owner=owner, idempotency_key=str(given["key"] or uuid4()), **wanted)
+        return services.start_conversation(
+            owner=owner, idempotency_key=str(given["key"] or uuid4()), **wanted
+        )
     except ConflictError:
         return services.start_conversation(owner=owner, **wanted)
 

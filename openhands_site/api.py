@@ -80,7 +80,7 @@ for module in (conversations, events, orders, blobs):
 def error_response(status: int, message: str = "", *, code: str = "", field: str = "") -> HttpResponse:
     detail = {
         "code": code or CODES.get(status, "error"),
-        "message": message or SENTENCES.get(status) or HTTPStatus(status).phrase,
+        "message": message or SENTENCES.get(status) or f"{HTTPStatus(status).phrase}.",
     }
     response = JsonResponse({"error": {**detail, **({"field": field} if field else {})}}, status=status)
     if status == 401:

@@ -33,7 +33,10 @@ def say(line: str) -> None:
 
 
 def environment() -> None:
-    if PYTHON.exists() and subprocess.run([PYTHON, "-c", ""], capture_output=True, check=False).returncode == 0:
+    if (
+        PYTHON.exists()
+        and not subprocess.run([PYTHON, "-c", ""], capture_output=True, check=False).returncode
+    ):
         return
     if sys.version_info < OLDEST_PYTHON:
         raise Refusal(f"Python {sys.version.split()[0]} is too old; install Python 3.11 or 3.12.")
@@ -124,8 +127,11 @@ def lock() -> None:
         "node": ["--group=node"],
     }.items():
         say(f"Resolving requirements/{name}.txt …")
-        command = [VENV / "bin" / "uv", "pip", "compile", *sources, *options, "--output-file", LOCKS / f"{name}.txt"]
-        run_quietly(command, f"requirements/{name}.txt could not be resolved.")
+        output = ["--output-file", LOCKS / f"{name}.txt"]
+        run_quietly(
+            [VENV / "bin" / "uv", "pip", "compile", *sources, *options, *output],
+            f"requirements/{name}.txt could not be resolved.",
+        )
     npm, environ = find_npm()
     verb = "update" if "upgrade" in sys.argv else "install"
     say("Resolving package-lock.json …")
@@ -155,7 +161,13 @@ def digest(inputs: Iterable[Path]) -> str:
 def run_quietly(command: list[str | Path], complaint: str, environ: dict[str, str] | None = None) -> None:
     """Runs the command; what it printed is shown only if it fails."""
     done = subprocess.run(
-        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise Refusal(f"{done.stdout.strip()[-4000:]}\n{complaint}")
@@ -165,7 +177,9 @@ def run_counting(command: list[str | Path], mark: str, count: int) -> None:
     """Runs the command and tells how many of its `count` lines that begin with `mark` have come."""
     tail: deque[str] = deque(maxlen=20)
     seen, told_at = 0, time.monotonic()
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout
         for line in process.stdout:
             tail.append(line)
@@ -182,7 +196,7 @@ STEPS = {"runtime": runtime, "development": development, "assets": assets, "lock
 
 def main(names: list[str]) -> int:
     with Path(__file__).open() as own_file:
-        fcntl.flock(own_file, fcntl.LOCK_EX)  # a second start from this checkout waits for the first one's work
+        fcntl.flock(own_file, fcntl.LOCK_EX)  # a second start from this checkout waits for the first
         try:
             for name in names:
                 STEPS[name]()

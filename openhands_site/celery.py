@@ -1,5 +1,6 @@
 """The Celery application. Its messages are hints: the work itself is a row in the database."""
 
+import logging.config
 import os
 import threading
 from typing import Any
@@ -19,6 +20,14 @@ def _count(step: int) -> None:
     global _busy  # noqa: PLW0603 - a process counts its own threads
     with _busy_lock:
         _busy += step
+
+
+@signals.setup_logging.connect
+def _keep_our_log(**_: Any) -> None:
+    """Celery sets up no logging of its own where somebody listens to this."""
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
 
 
 @signals.task_prerun.connect

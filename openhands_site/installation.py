@@ -4,6 +4,7 @@ The id is in cookie names, container labels, Redis key and queue prefixes, so th
 machine or one Redis never touch each other's things.
 """
 
+import contextlib
 import os
 import re
 import uuid
@@ -56,10 +57,8 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
             draft = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
             draft.touch(mode=0o600)
             draft.write_text(make() + "\n")
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
-            except FileExistsError:
-                pass
             draft.unlink()
         except OSError as error:
             raise ImproperlyConfigured(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -41,6 +42,7 @@ class _Life:
     started_at: float = 0.0
     delay: float = FIRST_DELAY
     start_at: float = field(default_factory=time.monotonic)
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
 
 
 class Supervisor:
@@ -66,6 +68,10 @@ class Supervisor:
                         self._start(life)
                 elif life.process.poll() is not None:
                     self._note_death(life, life.process.returncode, now)
+
+    def last_lines(self, name: str) -> str:
+        """The last that the program printed, 5 lines at most."""
+        return "\n".join(self._lives[name].last_lines)
 
     def end(self, *names: str, is_hurried: Callable[[], bool] = lambda: False) -> None:
         """Ends these programs together and waits for it. They are not restarted. `is_hurried` cuts patience."""
@@ -98,7 +104,7 @@ class Supervisor:
         )
         self._register.add(process.pid)
         life.process, life.started_at = process, time.monotonic()
-        reader = threading.Thread(target=self._read, args=(life.program.name, process), daemon=True)
+        reader = threading.Thread(target=self._read, args=(life, process), daemon=True)
         self._readers = [*filter(threading.Thread.is_alive, self._readers), reader]
         reader.start()
 
@@ -108,10 +114,17 @@ class Supervisor:
         if now - life.started_at > STEADY_SECONDS:
             life.delay = FIRST_DELAY
         life.process, life.start_at = None, now + life.delay
-        log.error("a process died and is started again", process=life.program.name, code=code, after=life.delay)
+        log.error(
+            "a process died and is started again",
+            process=life.program.name,
+            code=code,
+            after_seconds=life.delay,
+            said="\n".join(life.last_lines),
+        )
         life.delay = min(life.delay * 2, LONGEST_DELAY)
 
-    def _read(self, name: str, process: "subprocess.Popen[str]") -> None:
+    def _read(self, life: _Life, process: "subprocess.Popen[str]") -> None:
         assert process.stdout
         for line in process.stdout:
-            self._printed(name, line.rstrip("\n"))
+            life.last_lines.append(line.rstrip("\n"))
+            self._printed(life.program.name, life.last_lines[-1])

@@ -3,9 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from openhands_site import health
 from openhands_site.api import api
 
 urlpatterns = [
+    path("alive", health.alive),
+    path("ready", health.ready),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("accounts/", include("accounts.allauth_urls")),

@@ -18,9 +18,9 @@ def log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    from openhands_site.asgi import application  # sets Django up, and with it the log
-
     from django.conf import settings
+
+    from openhands_site.asgi import application  # sets Django up, and with it the log
 
     server = Server(
         application=application,

@@ -12,6 +12,8 @@ The protocol is HTTP with JSON bodies and `Authorization: Bearer <key>` on every
     POST   /actions/{id}/interrupt   202, ends a running action; repeatable
     DELETE /actions/{id}             204, "its result is stored": frees it; repeatable
 
+Any request may also get a Refusal with 400 `bad_request`, 401 `unauthorized`, 413 `bad_request` (too large).
+
 `PUT` is idempotent: asked again, it answers the stored result or joins the running action. An id that was
 interrupted or deleted stays known for the life of the boot, also one never seen before.
 """

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 OURS = ("accounts", "sandboxes", "conversations", "integrations", "openhands_site", "django_structlog")
+PROBES = ("GET /alive", "GET /ready")
 # What follows these in a path signs somebody in.
 SECRET_PATHS = re.compile(r"(/sign-in/|/reset/key/)[^/?\s]+")
 
@@ -30,7 +31,12 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
         _hide_secret_paths,
     ]
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            _drop_probes,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -66,6 +72,13 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
 
 def _severity(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     event["severity"] = event.pop("level", "info").upper()
+    return event
+
+
+def _drop_probes(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """A load balancer's question every few seconds is news only when the answer is bad."""
+    if event.get("request") in PROBES and event.get("code") == 200:
+        raise structlog.DropEvent
     return event
 
 

@@ -3,9 +3,7 @@
 import dj_database_url
 
 from openhands_site import env, installation
-from openhands_site.settings.home import INSTALLATION_ID as INSTALLATION_ID
-from openhands_site.settings.home import OPENHANDS_HOME as OPENHANDS_HOME
-from openhands_site.settings.home import SECRET_KEYS as SECRET_KEYS
+from openhands_site.settings.home import OPENHANDS_HOME, SECRET_KEYS
 
 DEBUG = env.flag("OPENHANDS_DEBUG")
 SECRET_KEY = installation.derive(SECRET_KEYS[0], "django")

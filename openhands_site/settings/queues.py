@@ -1,8 +1,8 @@
 """Redis and Celery: the fast path. Losing it costs latency, never work."""
 
 from openhands_site import env
-from openhands_site.settings.home import INSTALLATION_ID, OPENHANDS_HOME
 from openhands_site.redis_server import private_socket
+from openhands_site.settings.home import INSTALLATION_ID, OPENHANDS_HOME
 
 REDIS_SOCKET = private_socket(OPENHANDS_HOME)
 REDIS_IS_PRIVATE = not env.text("REDIS_URL")
@@ -32,6 +32,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 
 AGENT_THREADS = env.number("AGENT_THREADS", 128, at_least=1, at_most=1024)
+# The patience with a worker that is to end, in seconds.
+STOP_SECONDS = env.number("STOP_SECONDS", 10, at_least=1, at_most=3600)
 BACKGROUND_THREADS = env.number("BACKGROUND_THREADS", 8, at_least=1, at_most=256)
 # A worker's sweeps, by the queue it serves: dotted paths to `sweep(worker, limit)`.
 SWEEPS = {

@@ -7,6 +7,8 @@ from openhands_site.settings.home import OPENHANDS_HOME
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [env.ROOT / "static" / "dist", env.ROOT / "static" / "img"]
 STATIC_ROOT = env.ROOT / "staticfiles"
+# Names that change with the content, whoever put the hash there: Django (.0123456789ab.) or esbuild (-0A1B2C3D.).
+WHITENOISE_IMMUTABLE_FILE_TEST = r"\.[0-9a-f]{12}\.|-[0-9A-Z]{8}\."
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -15,6 +17,6 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "openhands_site.staticfiles.StaticStorage"
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }

@@ -176,7 +176,8 @@ def _view_lines(path: str, lines: list[str], wanted: tuple[int, int] | None) -> 
         text = "[The file is empty.]"
     left_out = min(last, count) - (first - 1) - shown
     if left_out > 0:
-        text += f"\n[{left_out:,} more lines are left out; go on with view_range [{first + shown}, {min(last, count)}].]"
+        rest = [first + shown, min(last, count)]
+        text += f"\n[{left_out:,} more lines are left out; go on with view_range {rest}.]"
     meta = {"path": printable(path), "lines": count, "truncated": left_out > 0}
     return Result("ok", [Part("text", text)], meta)
 
@@ -200,8 +201,8 @@ def _why_not_unique(path: str, content: str, old: str, found: list[tuple[int, in
         numbers = ", ".join(str(line_of(content, start)) for start, _ in found[:20])
         more = " …" if len(found) > 20 else ""
         return (
-            f"old_str stands {len(found)} times in {printable(path)}, beginning in the lines {numbers}{more}. "
-            "Add lines around it until it is unique."
+            f"old_str stands {len(found)} times in {printable(path)}, beginning in the lines "
+            f"{numbers}{more}. Add lines around it until it is unique."
         )
     near = near_matches(content, old)
     hint = "View the file and copy the text exactly."

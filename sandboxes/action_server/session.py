@@ -43,6 +43,7 @@ class Session:
         self.directory = workspace
         self.started = 0.0
         self.is_in_use = False
+        self.is_silent = False
         self._workspace = workspace
         self._outputs = outputs
         self._loop = asyncio.get_running_loop()
@@ -91,9 +92,10 @@ class Session:
         return self._terminal.takes_lines
 
     async def wait(self, silence: float, interrupted: asyncio.Event) -> bool:
-        """Wait until the running command has ended, `interrupted` is set, or `silence` seconds without output.
+        """Wait for the running command's end, for `interrupted`, or for `silence` seconds without output.
 
-        A command that prints on and on is left after `LONGEST_WAIT`. Returns whether it has ended.
+        A command that prints on and on is left after `LONGEST_WAIT`; `is_silent` tells which it was. Returns
+        whether it has ended.
         """
         if self._end is None:
             return False
@@ -105,6 +107,7 @@ class Session:
                 now = self._loop.time()
                 patience = min(self._last_output + silence, begun + max(silence, LONGEST_WAIT)) - now
                 if patience <= 0:
+                    self.is_silent = now >= self._last_output + silence
                     break
                 await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -162,7 +162,8 @@ async def _observe(
         notes += _end_notes(end)
     elif was_running:
         meta["seconds"] = round(asyncio.get_running_loop().time() - session.started, 3)
-        notes.append(f"The command still runs; nothing was printed for {silence:g} s. {_WHAT_TO_DO}")
+        why = f"nothing was printed for {silence:g} s" if session.is_silent else "it prints on and on"
+        notes.append(f"The command still runs; {why}. {_WHAT_TO_DO}")
     outcome: Outcome = "ok"
     if interrupted.is_set() and has_ended:
         outcome = "interrupted"

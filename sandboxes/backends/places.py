@@ -84,6 +84,7 @@ class Place:
             self.record.unlink(missing_ok=True)
             return
         draft = self.record.with_suffix(f".{os.getpid()}")
+        draft.touch(mode=0o600)
         draft.write_text(json.dumps(life))
         draft.replace(self.record)
 

@@ -60,7 +60,7 @@ def mending_turns(url: str) -> list[Turn]:
         Turn.call(
             "terminal", {"command": f"git clone -q {url} && cd calc && ls"}, text="I will look at it first."
         ),
-        Turn.call("terminal", {"command": "python3 -m unittest"}),
+        Turn.call("terminal", {"command": "python3 -B -m unittest"}),
         Turn.call(
             "file_editor",
             {
@@ -70,7 +70,7 @@ def mending_turns(url: str) -> list[Turn]:
                 "new_str": "return a + b",
             },
         ),
-        Turn.call("terminal", {"command": "python3 -m unittest"}),
+        Turn.call("terminal", {"command": "python3 -B -m unittest"}),
         Turn.call(
             "terminal",
             {"command": f"git {IDENTITY} commit -q -am 'Add, do not subtract' && git log --oneline"},

@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.services import create_api_key
@@ -62,7 +62,7 @@ def test_an_expired_key_and_the_key_of_a_deactivated_user_open_nothing(owner: Us
     error_of(with_key.get(ADDRESS), 401)
 
 
-def test_a_session_reads_and_writes_only_with_the_csrf_token(browser: Client, settings: SettingsWrapper) -> None:
+def test_a_session_reads_and_writes_only_with_the_csrf_token(browser: Client, settings: Settings) -> None:
     assert browser.get(ADDRESS).status_code == 200
     body = {"initial_message": "Begin"}
     assert error_of(browser.post(ADDRESS, body, JSON), 403)["code"] == "forbidden"
@@ -91,13 +91,13 @@ def test_a_body_that_is_no_json_is_refused(with_key: Client, body: str) -> None:
     assert error_of(with_key.post(ADDRESS, body.encode("latin1"), JSON), 400)["code"] == "bad_request"
 
 
-def test_a_body_that_is_too_large_is_refused(with_key: Client, settings: SettingsWrapper) -> None:
+def test_a_body_that_is_too_large_is_refused(with_key: Client, settings: Settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     response = with_key.post(ADDRESS, {"initial_message": "x" * 1000}, JSON)
     assert error_of(response, 413)["code"] == "too_large"
 
 
-def test_a_defect_of_ours_is_an_error_of_the_same_form(with_key: Client, settings: SettingsWrapper) -> None:
+def test_a_defect_of_ours_is_an_error_of_the_same_form(with_key: Client, settings: Settings) -> None:
     settings.LLM_FACTORIES = {"": "no.such.factory", "scripted": "no.such.factory"}
     settings.MAX_STEPS = "a defect"
     with_key.raise_request_exception = False

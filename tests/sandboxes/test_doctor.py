@@ -1,0 +1,31 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from sandboxes.doctor import check_backend
+from sandboxes.errors import SandboxError
+from tests.sandboxes.doubles import living
+
+
+def test_the_check_uses_a_sandbox_and_leaves_none(memory: object, home: Path) -> None:
+    assert check_backend() == "Sandboxes work: backend memory, isolation: in memory, for tests."
+    assert not list(living())
+
+
+def test_the_check_of_real_processes_names_their_isolation(home: Path, settings: Settings) -> None:
+    settings.SANDBOX_BACKEND = "auto"
+    assert check_backend().startswith("Sandboxes work: backend process, isolation: ")
+    assert not list(home.glob("sandboxes/*-*"))
+
+
+def test_without_isolation_the_check_says_who_may_start_one(memory: Callable[[str], None]) -> None:
+    memory("Uncontained")
+    assert "Only operators may start one" in check_backend()
+
+
+def test_a_backend_that_does_not_work_fails_the_check(memory: Callable[[str], None]) -> None:
+    memory("NeverReady")
+    with pytest.raises(SandboxError, match="not ready"):
+        check_backend()

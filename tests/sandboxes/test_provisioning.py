@@ -1,0 +1,200 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import User
+from openhands_site.workers.models import Worker
+from sandboxes import provisioning, services
+from sandboxes.models import Runtime, Sandbox
+from sandboxes.states import SandboxState, Wanted
+from tests.sandboxes import machine
+from tests.sandboxes.doubles import Recorder, living
+
+Told = list[tuple[str, ...]]
+Use = Callable[[str], None]
+
+
+def reread(sandbox: Sandbox) -> Sandbox:
+    sandbox.refresh_from_db()
+    return sandbox
+
+
+def test_a_start_goes_through_its_phases_and_ends_ready(sandbox: Sandbox, worker: Worker, told: Told) -> None:
+    provisioning.provision(sandbox.pk, worker.pk)
+    runtime = Runtime.objects.get(sandbox=sandbox)
+    assert told == [
+        ("phase", "queued"),
+        ("phase", "create"),
+        ("phase", "boot"),
+        ("phase", "init"),
+        ("ready", runtime.boot_id),
+    ]
+    assert sorted(Recorder.milliseconds) == Recorder.milliseconds
+    done = reread(sandbox)
+    assert (done.state, done.due_since, done.lease_worker_id) == (SandboxState.RUNNING, None, None)
+    where = services.reach(sandbox_id=sandbox.pk)
+    assert where is not None
+    assert machine.health(where).boot_id == runtime.boot_id
+    assert runtime.isolation == "in memory, for tests"
+
+
+def test_only_one_worker_starts_a_sandbox(sandbox: Sandbox, worker: Worker, told: Told) -> None:
+    other = Worker.objects.create(name="other", host="here", pid=2)
+    Sandbox.objects.filter(pk=sandbox.pk).update(lease_worker=other)
+    provisioning.provision(sandbox.pk, worker.pk)
+    assert told == [("phase", "queued")]
+    assert not list(living())
+
+
+def test_the_work_of_a_dead_worker_is_taken_over(sandbox: Sandbox, worker: Worker) -> None:
+    dead = Worker.objects.create(name="dead", host="here", pid=2, last_seen=timezone.now() - timedelta(seconds=7))
+    Sandbox.objects.filter(pk=sandbox.pk).update(lease_worker=dead, lease_fence=4)
+    provisioning.provision(sandbox.pk, worker.pk)
+    done = reread(sandbox)
+    assert (done.state, done.lease_fence) == (SandboxState.RUNNING, 5)
+
+
+def test_a_life_that_a_dead_worker_started_is_taken_over_and_not_started_anew(
+    running: Sandbox, worker: Worker, told: Told
+) -> None:
+    boot_id = Runtime.objects.get().boot_id
+    Sandbox.objects.update(state=SandboxState.STARTING, due_since=timezone.now())
+    told.clear()
+    provisioning.provision(running.pk, worker.pk)
+    assert told == [("ready", boot_id)]
+    assert Runtime.objects.get(ended_at=None).boot_id == boot_id
+
+
+@pytest.mark.parametrize(
+    ("double", "phase", "words"),
+    [
+        ("NeverReady", "boot", "not ready within"),
+        ("Broken", "create", "surprise"),
+        ("AnswersAndDies", "init", "does not answer"),
+    ],
+)
+def test_a_failed_start_names_its_phase_and_says_why(
+    sandbox: Sandbox, worker: Worker, told: Told, memory: Use, double: str, phase: str, words: str
+) -> None:
+    memory(double)
+    provisioning.provision(sandbox.pk, worker.pk)
+    assert told[-1][:2] == ("failed", phase)
+    assert words in told[-1][2]
+    done = reread(sandbox)
+    assert (done.state, done.due_since, done.lease_worker_id) == (SandboxState.ERROR, None, None)
+    assert words in done.error
+    assert services.reach(sandbox_id=sandbox.pk) is None
+    assert not Runtime.objects.filter(ended_at=None).exists()
+
+
+def test_a_failed_start_can_be_asked_for_again(sandbox: Sandbox, worker: Worker, memory: Use) -> None:
+    memory("NeverReady")
+    provisioning.provision(sandbox.pk, worker.pk)
+    memory("Uncontained")
+    Sandbox.objects.filter(pk=sandbox.pk).update(owner=User.objects.create_superuser("boss@example.com"))
+    services.request_start(sandbox_id=sandbox.pk)
+    provisioning.provision(sandbox.pk, worker.pk)
+    done = reread(sandbox)
+    assert (done.state, done.error) == (SandboxState.RUNNING, "")
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing_and_leaves_nothing_running(
+    sandbox: Sandbox, worker: Worker, told: Told, memory: Use
+) -> None:
+    memory("LosesTheLease")
+    provisioning.provision(sandbox.pk, worker.pk)
+    assert told[-1] == ("phase", "boot")
+    assert reread(sandbox).state == SandboxState.STARTING
+    assert not Runtime.objects.exists()
+    assert not list(living())
+
+
+def test_a_sandbox_that_is_to_go_while_it_starts_goes(
+    sandbox: Sandbox, worker: Worker, memory: Use
+) -> None:
+    memory("RemovedMeanwhile")
+    provisioning.provision(sandbox.pk, worker.pk)
+    waiting = reread(sandbox)
+    assert (waiting.wanted, waiting.lease_worker_id) == (Wanted.REMOVED, None)
+    assert waiting.due_since is not None
+    provisioning.release(sandbox.pk, worker.pk)
+    assert not Sandbox.objects.exists()
+    assert not list(living())
+
+
+@pytest.mark.parametrize(
+    ("is_operator", "allowed", "state"),
+    [
+        (False, False, SandboxState.ERROR),
+        (True, False, SandboxState.RUNNING),
+        (False, True, SandboxState.RUNNING),
+    ],
+)
+def test_without_isolation_only_operators_may_start_a_sandbox_unless_it_is_allowed(
+    sandbox: Sandbox, worker: Worker, memory: Use, settings: Settings, is_operator: bool, allowed: bool, state: str
+) -> None:
+    memory("Uncontained")
+    settings.SANDBOX_ALLOW_UNISOLATED = allowed
+    User.objects.update(is_staff=is_operator)
+    provisioning.provision(sandbox.pk, worker.pk)
+    done = reread(sandbox)
+    assert done.state == state
+    assert ("SANDBOX_ALLOW_UNISOLATED=1" in done.error) == (state == SandboxState.ERROR)
+
+
+def test_a_stopped_sandbox_keeps_its_files_and_starts_again(running: Sandbox, worker: Worker) -> None:
+    where = services.reach(sandbox_id=running.pk)
+    assert where
+    machine.run(where, "write plan.txt step one")
+    services.request_stop(sandbox_id=running.pk)
+    provisioning.release(running.pk, worker.pk)
+    stopped = reread(running)
+    assert (stopped.state, stopped.due_since, stopped.lease_worker_id) == (SandboxState.MISSING, None, None)
+    assert not list(living())
+    services.request_start(sandbox_id=running.pk)
+    provisioning.provision(running.pk, worker.pk)
+    again = services.reach(sandbox_id=running.pk)
+    assert again
+    assert machine.printed(again, "cat plan.txt") == "step one\n"
+
+
+def test_a_removed_sandbox_has_no_row_no_life_and_no_files(
+    running: Sandbox, worker: Worker, settings: Settings
+) -> None:
+    services.request_removal(sandbox_id=running.pk)
+    provisioning.release(running.pk, worker.pk)
+    assert not Sandbox.objects.exists()
+    assert not list(living())
+    assert not list(settings.SANDBOX_FOLDER.glob(f"{running.pk}*"))
+
+
+def test_a_sandbox_that_was_never_started_can_be_removed(sandbox: Sandbox, worker: Worker) -> None:
+    services.request_removal(sandbox_id=sandbox.pk)
+    provisioning.release(sandbox.pk, worker.pk)
+    assert not Sandbox.objects.exists()
+
+
+@pytest.mark.parametrize("order", [services.request_stop, services.request_removal])
+def test_what_cannot_be_ended_is_in_error_and_is_not_tried_for_ever(
+    running: Sandbox, worker: Worker, memory: Use, order: Callable[..., None]
+) -> None:
+    memory("Broken")
+    order(sandbox_id=running.pk)
+    provisioning.release(running.pk, worker.pk)
+    done = reread(running)
+    assert (done.state, done.due_since, done.lease_worker_id) == (SandboxState.ERROR, None, None)
+    assert "cannot be ended" in done.error
+    memory("Uncontained")
+
+
+def test_a_start_that_is_asked_for_while_the_sandbox_is_being_stopped_wins(
+    running: Sandbox, worker: Worker
+) -> None:
+    services.request_stop(sandbox_id=running.pk)
+    services.request_start(sandbox_id=running.pk)
+    provisioning.release(running.pk, worker.pk)
+    assert reread(running).state == SandboxState.RUNNING
+    assert services.reach(sandbox_id=running.pk)
