@@ -35,7 +35,7 @@ def describe_action(conversation_id: UUID, action: Action) -> Described:
         describe = _TOOLS.get(action.tool)
         try:
             return describe(arguments) if describe else _other(action.tool, arguments)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, LookupError, TypeError, ValueError):
             # The model gave what the tool does not take; its observation says so.
             return _other(action.tool, arguments)
     given = arguments if arguments is not None else action.raw_arguments

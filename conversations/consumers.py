@@ -140,7 +140,8 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             try:
-                await asyncio.wait_for(self.woken.wait(), self.window.patience(time.monotonic()))
+                async with asyncio.timeout(self.window.patience(time.monotonic())):
+                    await self.woken.wait()
             except TimeoutError:
                 await self.shut(TOO_SLOW)
 
@@ -215,7 +216,8 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def keep_checking(self) -> None:
         while self.is_open:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.doubted.wait(), ACCESS_SECONDS)
+                async with asyncio.timeout(ACCESS_SECONDS):
+                    await self.doubted.wait()
             self.doubted.clear()
             try:
                 await self.admit()

@@ -18,7 +18,7 @@ class DiffLine:
 
     @property
     def mark(self) -> str:
-        return {"added": "+", "removed": "−"}.get(self.change, "")
+        return {"added": "+", "removed": "-"}.get(self.change, "")
 
 
 def lines_of(diff: str) -> list[DiffLine]:

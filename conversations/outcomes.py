@@ -43,7 +43,7 @@ def _ends_how(observation: Observation) -> tuple[Tone, str]:
         elif exit_code is not None:
             tone, label = ("bad" if exit_code else "good"), f"exit {exit_code}"
         elif meta.get("diff"):
-            label = "+{} −{}".format(*changed(str(meta["diff"])))
+            label = "+{} -{}".format(*changed(str(meta["diff"])))
         elif "lines" in meta:
             label = f"{meta['lines']:,} lines"
     return tone, f"{label} · {_duration(seconds)}" if isinstance(seconds, int | float) else label

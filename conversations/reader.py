@@ -7,6 +7,7 @@ the database, and whoever has the same cursor shares the read. Without Redis all
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context
 from typing import Protocol
 from uuid import UUID
@@ -124,7 +125,7 @@ class Reader:
             except* (RedisError, OSError) as errors:  # TimeoutError is an OSError
                 if self._hears_redis:
                     log.warning(
-                        "the subscription broke, events are polled for", error=str(errors.exceptions[0])
+                        "the subscription broke, events are polled for", error=repr(errors.exceptions[0])
                     )
                     delay = 0.1
                 self._hears_redis = False
@@ -158,10 +159,9 @@ class Reader:
             if not new and not gone:
                 await pubsub.ping()
             subscribed = wanted
-            try:
-                await asyncio.wait_for(self._feeds_changed.wait(), PING_SECONDS)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):  # 3.11's wait_for can swallow a cancellation
+                    await self._feeds_changed.wait()
 
     def _hear(self, kind: str, channel: str, data: object) -> None:
         self._hears_redis = True
@@ -185,8 +185,13 @@ class Reader:
 
     async def _poll(self) -> None:
         """Finds what no message told of: lost pokes, a worker that died, another's transaction."""
+        waited = 0.0
         while True:
-            await asyncio.sleep(POLL_SECONDS if self._hears_redis else POLL_SECONDS_WITHOUT_REDIS)
+            await asyncio.sleep(POLL_SECONDS_WITHOUT_REDIS)
+            waited += POLL_SECONDS_WITHOUT_REDIS
+            if self._hears_redis and waited < POLL_SECONDS:
+                continue
+            waited = 0.0
             feeds = list(self._feeds.values())
             for start in range(0, len(feeds), STATUSES_A_QUERY):
                 await self._look_at(feeds[start : start + STATUSES_A_QUERY])

@@ -60,7 +60,7 @@ ADVICE = {
     "user": "Check the model, its key and its base URL in your settings, then send a message to go on.",
     "provider": "Send a message to try again; if it happens again, try another model.",
     "sandbox": "Send a message to start a new sandbox and go on.",
-    "server": "Send a message to try again; if it happens again, an administrator finds more in the server’s log.",
+    "server": "Send a message to try again; if it happens again, an administrator finds more in the log of the server.",
 }
 
 

@@ -152,6 +152,9 @@ def _same_again(wanted: Conversation, message: str) -> Conversation:
 
 
 def _checked_text(text: str) -> str:
+    text = text.replace(
+        "\r\n", "\n"
+    )  # a form sends lines so; a shell would take the \r for a part of the command
     if not text.strip():
         raise InvalidInputError("The message is empty: say what the agent should do.", field="text")
     if len(text) > MESSAGE_LIMIT:
@@ -174,10 +177,9 @@ def _checked_title(title: str) -> str:
 
 def _title_from(text: str) -> str:
     """The first line of the message that says something, shortened at a word."""
-    line = next(
-        (line for line in (" ".join(raw.split()) for raw in text.splitlines()) if line.strip("`# ")), ""
-    )
-    line = line.lstrip("#> ").strip()
+    lines = (" ".join(raw.split()) for raw in text.splitlines())
+    line = next((line for line in lines if line.strip("`#> ") and not line.startswith("```")), "")
+    line = line.lstrip("#> ")
     if len(line) <= 80:
         return line or "New conversation"
     return line[:80].rsplit(" ", 1)[0] + "…"

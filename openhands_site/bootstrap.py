@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,9 +56,9 @@ def packages(name: str) -> None:
     if is_fresh(stamp, [lock]):
         return
     count = sum("==" in line for line in lock.read_text().splitlines())
-    say(f"Installing {count} packages into .venv (once; a minute or two) …")
-    options = ["--require-hashes", "--no-deps", "--disable-pip-version-check", "--no-input", "-r", lock]
-    run_counting([PYTHON, "-m", "pip", "install", *options], "Collecting ", count)
+    say(f"Installing up to {count} packages into .venv (once; a minute or two) …")
+    options = ["--require-hashes", "--no-deps", "--disable-pip-version-check", "--no-input"]
+    run_counting([PYTHON, "-m", "pip", "install", *options, "-r", lock], "Collecting ")
     refresh(stamp, [lock])
 
 
@@ -158,10 +158,10 @@ def digest(inputs: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def run_quietly(command: list[str | Path], complaint: str, environ: dict[str, str] | None = None) -> None:
+def run_quietly(command: Sequence[object], complaint: str, environ: dict[str, str] | None = None) -> None:
     """Runs the command; what it printed is shown only if it fails."""
     done = subprocess.run(
-        command,
+        [str(part) for part in command],
         cwd=ROOT,
         env=environ,
         stdout=subprocess.PIPE,
@@ -173,20 +173,23 @@ def run_quietly(command: list[str | Path], complaint: str, environ: dict[str, st
         raise Refusal(f"{done.stdout.strip()[-4000:]}\n{complaint}")
 
 
-def run_counting(command: list[str | Path], mark: str, count: int) -> None:
-    """Runs the command and tells how many of its `count` lines that begin with `mark` have come."""
+def run_counting(command: Sequence[object], mark: str) -> None:
+    """Runs the command and tells from time to time how many of its lines began with `mark`."""
     tail: deque[str] = deque(maxlen=20)
     seen, told_at = 0, time.monotonic()
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout
         for line in process.stdout:
             tail.append(line)
             seen += line.startswith(mark)
-            if time.monotonic() - told_at > 5:
+            if line.startswith("Installing collected"):
+                say("  all fetched; unpacking …")
+                told_at = float("inf")
+            elif time.monotonic() - told_at > 5:
                 told_at = time.monotonic()
-                say(f"  {seen} of {count} fetched" if seen < count else "  all fetched; installing …")
+                say(f"  {seen} fetched …")
     if process.returncode:
         raise Refusal("".join(tail) + "The packages could not be installed; the lines above say why.")
 

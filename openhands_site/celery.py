@@ -3,14 +3,20 @@
 import logging.config
 import os
 import threading
+import warnings
 from typing import Any
 
 from celery import Celery, signals
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openhands_site.settings")
 app = Celery("openhands")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# As root it warns of pickled tasks: ours are JSON, and root gives every sandbox a user of its own.
+warnings.simplefilter("ignore", SecurityWarning)
+# When the broker is lost it warns of a default that will change: ours acknowledges early, so it is no matter.
+warnings.simplefilter("ignore", CPendingDeprecationWarning)
 
 _busy = 0
 _busy_lock = threading.Lock()

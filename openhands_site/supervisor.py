@@ -125,6 +125,7 @@ class Supervisor:
 
     def _read(self, life: _Life, process: "subprocess.Popen[str]") -> None:
         assert process.stdout
-        for line in process.stdout:
-            life.last_lines.append(line.rstrip("\n"))
-            self._printed(life.program.name, life.last_lines[-1])
+        with process.stdout:
+            for line in process.stdout:
+                life.last_lines.append(line.rstrip("\n"))
+                self._printed(life.program.name, life.last_lines[-1])

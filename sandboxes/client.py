@@ -3,9 +3,11 @@ an action goes on where its caller went away, and the same `put_action` joins it
 
 import asyncio
 import atexit
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -88,16 +90,21 @@ async def _request(
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    headers = {"Authorization": f"Bearer {reachable.key}"}
+    headers = {"Authorization": f"Bearer {reachable.key}", "Content-Type": "application/json"}
     try:
         async with _session().request(
-            method, reachable.url + path, json=body, headers=headers, timeout=timeout
+            method, reachable.url + path, data=_stream(body), headers=headers, timeout=timeout
         ) as response:
             if response.status >= 400:
                 raise await _refusal(response)
             yield response
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError) as error:
         raise Unreachable(f"The sandbox does not answer: {error or type(error).__name__}.") from error
+
+
+def _stream(body: dict[str, Any] | None) -> BytesIO | None:
+    """Sent piece by piece: a large body in one would hold up the loop."""
+    return None if body is None else BytesIO(json.dumps(body).encode())
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> Exception:

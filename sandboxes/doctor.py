@@ -4,10 +4,11 @@ import uuid
 
 from openhands_site import async_thread
 from sandboxes import client
-from sandboxes.backends.base import SandboxSpec, Started
+from sandboxes.backends.base import Started
 from sandboxes.errors import SandboxError
 from sandboxes.protocol import ActionRequest
 from sandboxes.runtime_api import client as runtime_api
+from sandboxes.starting import configured_spec
 
 COMMAND_SECONDS = 60
 SAID = "the sandbox works"
@@ -21,7 +22,9 @@ def check_backend() -> str:
     sandbox_id = uuid.uuid4()
     backend = runtime_api.backend_name()
     try:
-        started = runtime_api.start(sandbox_id=sandbox_id, spec=SandboxSpec(), progress=lambda phase: None)
+        started = runtime_api.start(
+            sandbox_id=sandbox_id, spec=configured_spec(), progress=lambda phase: None
+        )
         _run_a_command(sandbox_id, started)
     finally:
         runtime_api.remove(backend=backend, sandbox_id=sandbox_id)

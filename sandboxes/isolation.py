@@ -5,6 +5,7 @@ The answer stands in a file of SANDBOX_FOLDER, so that every process of an insta
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 
-from sandboxes.backends import runtime, users
+from sandboxes.backends import cgroups, runtime, users
 
 PROBE_SECONDS = 30
 log = structlog.get_logger(__name__)
@@ -21,10 +22,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Isolation:
-    """`bubblewrap`: it sees nothing of ours. `own_user`: it runs as a user of its own. `reason`: why not more."""
+    """`bubblewrap`: it sees nothing of ours. `own_user`: it runs as a user of its own. `limits`: what of memory, cpu
+    and processes can be limited. `reason`: why there is no bubblewrap."""
 
     bubblewrap: bool
     own_user: bool
+    limits: tuple[str, ...] = ()
     reason: str = ""
 
     def __str__(self) -> str:
@@ -38,7 +41,7 @@ def current() -> Isolation:
     try:
         stored = json.loads(_file().read_text())
         if stored.pop("euid") == os.geteuid():
-            return Isolation(**stored)
+            return Isolation(**{**stored, "limits": tuple(stored["limits"])})
     except (OSError, ValueError, TypeError, KeyError):
         pass
     return resolve()
@@ -49,12 +52,17 @@ def resolve() -> Isolation:
     runtime.compile_ahead()
     own_user = users.can_change_user()
     reason = _try_bubblewrap(own_user)
-    resolved = Isolation(not reason, own_user, reason)
+    resolved = Isolation(not reason, own_user, cgroups.available(), reason)
     settings.SANDBOX_FOLDER.mkdir(parents=True, exist_ok=True)
     draft = _file().with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps({**asdict(resolved), "euid": os.geteuid()}))
     draft.replace(_file())
-    log.info("isolation of process sandboxes", isolation=str(resolved), reason=reason or None)
+    log.info(
+        "isolation of process sandboxes",
+        isolation=str(resolved),
+        limits=resolved.limits,
+        reason=reason or None,
+    )
     return resolved
 
 
@@ -65,6 +73,8 @@ def _file() -> Path:
 
 def _try_bubblewrap(own_user: bool) -> str:
     """An empty text where the action server starts under it, else why it does not."""
+    if shutil.which("bwrap") is None:
+        return "bubblewrap is not installed: install it (`apt-get install bubblewrap`)."
     with tempfile.TemporaryDirectory(prefix="openhands-probe-") as name:
         folder = Path(name)
         uid = users.first_uid() if own_user else None
@@ -81,8 +91,6 @@ def _try_bubblewrap(own_user: bool) -> str:
                 env={"PATH": runtime.PATH},
                 check=False,
             )
-        except FileNotFoundError:
-            return "bubblewrap is not installed: install it (`apt-get install bubblewrap`)."
         except subprocess.TimeoutExpired:
             return f"bubblewrap did not start a program within {PROBE_SECONDS} s."
     if done.returncode:

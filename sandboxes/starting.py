@@ -37,6 +37,15 @@ def start(holding: Holding, sandbox: Sandbox) -> None:
     _Start(holding, sandbox).run()
 
 
+def configured_spec() -> SandboxSpec:
+    """What the settings allow each sandbox."""
+    return SandboxSpec(
+        memory_mb=settings.SANDBOX_MEMORY_MB,
+        cpus=settings.SANDBOX_CPUS,
+        processes=settings.SANDBOX_PROCESSES,
+    )
+
+
 class _Start:
     def __init__(self, holding: Holding, sandbox: Sandbox) -> None:
         self.holding = holding
@@ -67,14 +76,9 @@ class _Start:
             runtime_api.is_contained() or self.sandbox.owner.is_staff or settings.SANDBOX_ALLOW_UNISOLATED
         ):
             raise StartRefused(self.phase, UNISOLATED.format(isolation=runtime_api.isolation()))
-        spec = SandboxSpec(
-            memory_mb=settings.SANDBOX_MEMORY_MB,
-            cpus=settings.SANDBOX_CPUS,
-            processes=settings.SANDBOX_PROCESSES,
-        )
         backend = runtime_api.backend_name()
         release_connection()
-        started = runtime_api.start(sandbox_id=self.sandbox.pk, spec=spec, progress=self._reach)
+        started = runtime_api.start(sandbox_id=self.sandbox.pk, spec=configured_spec(), progress=self._reach)
         try:
             return self._record(backend, started)
         except BaseException:

@@ -3,6 +3,7 @@
 import pytest
 
 from accounts.models import User
+from tests.services import pytest_runtest_setup  # noqa: F401 - pytest finds the hook here
 
 
 @pytest.fixture

@@ -65,14 +65,18 @@ class ModelCaller:
         context = self.holder.history.context
         request = Request(list(context.messages), context.tools)
         future = async_thread.run(self._model.complete(request, deltas.add))
-        if not wait_for(future, self.holder, self.inbox, leave_at_shutdown=False):
+        was_stopped = not wait_for(future, self.holder, self.inbox, leave_at_shutdown=False)
+        deltas.end()
+        if was_stopped:
             future.cancel()
             self._keep_cut(call_id, deltas.text, read_until)
             return None
         try:
             reply = future.result()
         except LLMError as error:
-            usage.settle_call(call_id=call_id, status=LLMCall.Status.FAILED, error=error.message)
+            usage.settle_call(
+                call_id=call_id, status=LLMCall.Status.FAILED, error=error.message, attempts=error.attempts
+            )
             return _as_event(error, call_id)
         except BaseException as error:
             usage.settle_call(call_id=call_id, status=LLMCall.Status.FAILED, error=repr(error))

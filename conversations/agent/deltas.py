@@ -20,6 +20,7 @@ class DeltaStream:
         self._timer: asyncio.TimerHandle | None = None
         self._attempt = 0
         self._texts: list[str] = []
+        self._is_over = False
 
     def add(self, delta: Delta) -> None:
         """Called by the model, on the event loop."""
@@ -40,8 +41,14 @@ class DeltaStream:
         """What the model has said so far in its latest attempt."""
         return "".join(self._texts)
 
+    def end(self) -> None:
+        """The reply is there, and its events say it all: what has not been told of it need not be."""
+        self._is_over = True
+
     def _flush(self) -> None:
         self._timer = None
+        if self._is_over:
+            return
         pending, self._pending = self._pending, {}
         for delta in pending.values():
             frame = {

@@ -13,7 +13,9 @@ from conversations.api.schemas import ConversationOut, ConversationPage, NewConv
 from conversations.models import Conversation
 
 router = Router(tags=["conversations"])
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
+]
 
 
 @router.post("", response={201: ConversationOut, **ERRORS})

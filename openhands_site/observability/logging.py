@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 OURS = ("accounts", "sandboxes", "conversations", "integrations", "openhands_site", "django_structlog")
 PROBES = ("GET /alive", "GET /ready")
@@ -20,13 +21,12 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
 
     At INFO, libraries are heard from WARNING on; any other level is for all.
     """
-    time = {"fmt": "iso", "utc": True} if json else {"fmt": "%H:%M:%S", "utc": False}
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(**time),
+        structlog.processors.TimeStamper(fmt="iso" if json else "%H:%M:%S", utc=json),
         structlog.processors.StackInfoRenderer(),
         _hide_secret_paths,
     ]
@@ -70,19 +70,19 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
     }
 
 
-def _severity(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _severity(_logger: Any, _method: str, event: EventDict) -> EventDict:
     event["severity"] = event.pop("level", "info").upper()
     return event
 
 
-def _drop_probes(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _drop_probes(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """A load balancer's question every few seconds is news only when the answer is bad."""
     if event.get("request") in PROBES and event.get("code") == 200:
         raise structlog.DropEvent
     return event
 
 
-def _hide_secret_paths(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _hide_secret_paths(_logger: Any, _method: str, event: EventDict) -> EventDict:
     for key in ("event", "request", "path"):
         if isinstance(event.get(key), str):
             event[key] = SECRET_PATHS.sub(r"\1…", event[key])

@@ -21,7 +21,7 @@ class Places:
 
     def __init__(self, workspace: Path, readable: Path) -> None:
         self._workspace = str(workspace)
-        self._writable = [os.path.realpath(workspace), os.path.realpath("/tmp")]  # noqa: S108 - that is the place
+        self._writable = [os.path.realpath(workspace), os.path.realpath("/tmp")]  # noqa: S108
         self._readable = os.path.realpath(readable)
 
     def resolve(self, path: str, to_write: bool) -> str:

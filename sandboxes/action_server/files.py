@@ -80,8 +80,8 @@ class FileEditor:
         content = arguments.text("file_text")
         if os.path.lexists(path):
             raise ToolError(
-                f"{printable(path)} exists already. Change it with str_replace or insert, or remove it in the "
-                "terminal first if it is to be replaced as a whole."
+                f"{printable(path)} exists already. Change it with str_replace or insert, or remove it in "
+                "the terminal first if it is to be replaced as a whole."
             )
         self._write(path, None, content.encode())
         lines = len(split_lines(content))
@@ -118,8 +118,8 @@ class FileEditor:
             raise ToolError(f"There is no edit of {printable(path)} that could be undone.")
         if read_file(path) != edit.after:
             raise ToolError(
-                f"{printable(path)} has been changed since its last edit with this tool; undoing that would lose "
-                "the change. Edit the file instead."
+                f"{printable(path)} has been changed since its last edit with this tool; undoing that would "
+                "lose the change. Edit the file instead."
             )
         if edit.before is None:
             os.unlink(path)

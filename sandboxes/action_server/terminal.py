@@ -2,7 +2,7 @@
 
 Arguments: `command`, `is_input`, `timeout` (seconds without output before it answers that the command
 still runs; 30, or 5 after input), `reset`, `session`. The text of a result is what was printed, and notes in
-brackets. A command that fails is not an error of the tool: the outcome is `ok` and `meta.exit_code` says the rest.
+brackets. A command that fails is no error of the tool: the outcome is `ok`, `meta.exit_code` says the rest.
 """
 
 from __future__ import annotations

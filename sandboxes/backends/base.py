@@ -20,7 +20,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class SandboxSpec:
-    """What a sandbox may use; 0 means no limit. A backend says in its `isolation` what it cannot enforce."""
+    """What a sandbox may use; 0 means no limit. What a backend can enforce stands in `Started.isolation`."""
 
     memory_mb: int = 0
     cpus: float = 0

@@ -62,7 +62,7 @@ def command(inside: Inside, program: Sequence[str], *, uid: int | None, info_fd:
     no capability left; without one it keeps the caller's user. `info_fd` is told the first process's pid as JSON."""
     arguments = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     arguments += ["--hostname", "sandbox", *(["--info-fd", str(info_fd)] if info_fd is not None else [])]
-    for part in (_system(), _etc(inside), _runtime(inside), _own(inside)):
+    for part in (_system(inside), _etc(inside), _runtime(inside), _own(inside)):
         arguments += part
     arguments += ["--remount-ro", "/", "--chdir", "/", "--cap-drop", "ALL"]
     if uid is None:
@@ -77,7 +77,9 @@ def _change_user(uid: int) -> list[str]:
     return [*user, "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--"]
 
 
-def _system() -> Iterator[str]:
+def _system(inside: Inside) -> Iterator[str]:
+    # First, so that an interpreter below the machine's /tmp is not covered.
+    yield from ("--bind", str(inside.temporary), "/tmp")  # noqa: S108 - the sandbox's own
     yield from ("--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev")
     yield from ("--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108 - the sandbox's own
     for name in _ROOTS:
@@ -117,7 +119,6 @@ def _runtime(inside: Inside) -> Iterator[str]:
 
 
 def _own(inside: Inside) -> Iterator[str]:
-    yield from ("--bind", str(inside.temporary), "/tmp")  # noqa: S108 - the sandbox's own
     yield from ("--bind", str(inside.data), DATA)
     yield from ("--bind", str(inside.workspace), WORKSPACE)
 

@@ -1,6 +1,6 @@
 """Starts the action server without bubblewrap; run as a file, by its path, before there is any package.
 
-    python -I launcher.py CODE LIBRARIES UID [arguments of the action server]
+    python -IS launcher.py CODE LIBRARIES UID [arguments of the action server]
 
 CODE is the folder that holds the package `sandboxes`. With a UID that is not -, the process becomes that user for
 good, with no capability left. The server's modules are loaded before that, for the interpreter may live where only

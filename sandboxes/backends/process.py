@@ -14,13 +14,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 from uuid import UUID
 
 from django.conf import settings
 
-from sandboxes import isolation
-from sandboxes.backends import bubblewrap, processes, runtime, users
+from sandboxes import isolation as machine
+from sandboxes.backends import bubblewrap, cgroups, processes, runtime, users
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.places import Place
 from sandboxes.errors import StartFailed
@@ -35,7 +34,7 @@ class ProcessBackend(Backend):
     """`isolation` is what was resolved for this machine, or what a test gives."""
 
     def __init__(self, isolated_by: Isolation | None = None) -> None:
-        self._isolation = isolated_by or isolation.current()
+        self._isolation = isolated_by or machine.current()
 
     @property
     def isolation(self) -> str:
@@ -56,7 +55,7 @@ class ProcessBackend(Backend):
                 uid = self._prepare(place)
                 phase = "boot"
                 progress(phase)
-                return self._boot(place, uid, deadline)
+                return self._boot(place, uid, spec, deadline)
         except (OSError, ValueError, LookupError) as error:
             raise StartFailed(phase, f"The sandbox could not be started: {error}.") from error
 
@@ -66,7 +65,7 @@ class ProcessBackend(Backend):
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
         if not self.is_here(handle):
             return f"The sandbox ran on {handle.get('host')}, this is {socket.gethostname()}."
-        if processes.start_time(handle["pid"]) == handle["started"]:
+        if handle["started"] is not None and processes.start_time(handle["pid"]) == handle["started"]:
             return None
         return "The sandbox's processes have ended."
 
@@ -114,17 +113,15 @@ class ProcessBackend(Backend):
         runtime.write_accounts(place.accounts, uid)
         return uid
 
-    def _boot(self, place: Place, uid: int | None, deadline: float) -> Started:
+    def _boot(self, place: Place, uid: int | None, spec: SandboxSpec, deadline: float) -> Started:
         key = secrets.token_urlsafe(32)
         place.log.unlink(missing_ok=True)
+        life: Handle = {"pid": 0, "started": None, "host": socket.gethostname(), "uid": uid}
         try:
-            process, pid = self._spawn(place, uid, key)
-            life = {
-                "pid": pid,
-                "started": processes.start_time(pid),
-                "host": socket.gethostname(),
-                "uid": uid,
-            }
+            life["groups"] = cgroups.make(str(place.id), spec, self._isolation.limits)
+            place.keep_life(life)
+            process, life["pid"] = self._spawn(place, uid, life["groups"], key)
+            life["started"] = processes.start_time(life["pid"])
             place.keep_life(life)
             announced = _wait_until_announced(place, process, deadline)
             life |= {"port": int(announced["port"]), "boot_id": str(announced["boot_id"])}
@@ -133,12 +130,17 @@ class ProcessBackend(Backend):
             self._end(place, polite_seconds=0)
             raise
         url = f"http://127.0.0.1:{life['port']}"
-        return Started(url, key, cast(str, life["boot_id"]), life, self.isolation)
+        limited = cgroups.applied(spec, self._isolation.limits)
+        isolation = f"{self.isolation}; limited: {', '.join(limited)}" if limited else self.isolation
+        return Started(url, key, life["boot_id"], life, isolation)
 
-    def _spawn(self, place: Place, uid: int | None, key: str) -> tuple["subprocess.Popen[bytes]", int]:
+    def _spawn(
+        self, place: Place, uid: int | None, groups: list[str], key: str
+    ) -> tuple["subprocess.Popen[bytes]", int]:
         """The process that we started, and the pid of the one that the sandbox lives and dies with."""
         reader, writer = os.pipe()
         command, environment = self._command(place, uid, writer)
+        command, to_enter = cgroups.entering(groups, command)
         log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
             process = subprocess.Popen(
@@ -146,7 +148,7 @@ class ProcessBackend(Backend):
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment | to_enter,
                 cwd=place.workspace,
                 start_new_session=True,
                 pass_fds=[writer] if self._isolation.bubblewrap else [],
@@ -186,6 +188,7 @@ class ProcessBackend(Backend):
         if life and self.poll(place.id, life) is None:
             processes.end_life(life["pid"], life["started"], polite_seconds=polite_seconds)
         processes.end_strays(place.id, _uid(place))
+        cgroups.remove(life.get("groups", []) if life else [])
         place.keep_life(None)
 
 

@@ -2,6 +2,7 @@
 
 import compileall
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,9 +62,10 @@ def under_bubblewrap(
         libraries=libraries(),
         hidden=[settings.OPENHANDS_HOME],
     )
-    program = [str(INTERPRETER), "-I", "-c", _RUN, bubblewrap.PACKAGE, bubblewrap.LIBRARIES]
+    program = [str(INTERPRETER), "-IS", "-c", _RUN, bubblewrap.PACKAGE, bubblewrap.LIBRARIES]
     program += ["--workspace", bubblewrap.WORKSPACE, "--data", bubblewrap.DATA, "--key-file", "-", *arguments]
-    return bubblewrap.command(inside, program, uid=uid, info_fd=info_fd)
+    command = bubblewrap.command(inside, program, uid=uid, info_fd=info_fd)
+    return [shutil.which(command[0]) or command[0], *command[1:]]
 
 
 def without_bubblewrap(
@@ -72,7 +74,7 @@ def without_bubblewrap(
     """The command line of an action server that sees the machine, as the user `uid` if given."""
     launcher = str(CODE / "sandboxes" / "backends" / "launcher.py")
     user = "-" if uid is None else str(uid)
-    program = [str(INTERPRETER), "-I", launcher, str(CODE), str(libraries()), user]
+    program = [str(INTERPRETER), "-IS", launcher, str(CODE), str(libraries()), user]
     return [*program, "--workspace", str(workspace), "--data", str(data), "--key-file", "-", *arguments]
 
 

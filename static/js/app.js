@@ -1,6 +1,7 @@
 // The one script of every page: htmx for request and response, custom elements for what is live.
 // <live-conversation> comes first: the others find its socket when they are connected.
 import "htmx.org";
+import "./signed-out.js";
 import "./live-conversation.js";
 import "./event-timeline.js";
 import "./older-events.js";
@@ -12,4 +13,5 @@ import "./agent-status.js";
 import "./connection-status.js";
 import "./jump-to-newest.js";
 import "./confirm-submit.js";
+import "./light-dismiss.js";
 import "./relative-time.js";

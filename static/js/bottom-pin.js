@@ -9,7 +9,7 @@ export class BottomPin {
     history.scrollRestoration = "manual";
     addEventListener("scroll", () => this.#set(this.#isNear()), { passive: true });
     // Something opens under the reader's hand: what is above must not run away.
-    element.addEventListener("click", ({ target }) => target.closest("summary") && this.#set(false));
+    element.addEventListener("click", ({ target }) => target.closest("event-timeline summary") && this.#set(false));
     new ResizeObserver(() => this.follow()).observe(element);
     this.follow();
   }

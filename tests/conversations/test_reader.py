@@ -73,7 +73,7 @@ Watched = tuple[Reader, reader.Feed, Watcher]
 async def test_a_poke_wakes_the_sockets_of_its_conversation_alone(
     redis_process: RedisProcess, watched: Watched, conversation: Conversation, owner: User
 ) -> None:
-    one, feed, watcher = watched
+    one, _feed, watcher = watched
     other = await in_database(start_conversation, owner=owner, text="Other")
     deaf = Watcher()
     other_feed = one.watch(other.pk, deaf)
@@ -219,10 +219,14 @@ async def test_with_nothing_watched_no_task_and_no_connection_is_left(
     await until(lambda: asyncio.all_tasks() == before)
 
 
-async def test_ten_thousand_events_are_read_and_framed_in_well_under_a_second(conversation: Conversation) -> None:
+async def test_ten_thousand_events_are_read_and_framed_in_well_under_a_second(
+    conversation: Conversation,
+) -> None:
     def fill() -> None:
         for _ in range(10):
-            timeline.append(conversation.pk, *(Draft(Message(text="word " * 40), "user") for _ in range(1000)))
+            timeline.append(
+                conversation.pk, *(Draft(Message(text="word " * 40), "user") for _ in range(1000))
+            )
 
     await in_database(fill)
     one, watcher = Reader(), Watcher()

@@ -26,6 +26,14 @@ def test_a_conversation_begins_with_its_message_and_a_sandbox_that_starts(owner:
     assert conversation.sandbox.due_since is not None
 
 
+def test_lines_end_as_a_shell_expects_them(owner: User) -> None:
+    conversation = started(owner, "```bash\r\necho hi\r\n```\r\n")
+    assert (
+        Event.objects.get(conversation=conversation, sequence=1).payload["text"] == "```bash\necho hi\n```\n"
+    )
+    assert conversation.title == "echo hi"
+
+
 def test_the_same_idempotency_key_gives_the_same_conversation(owner: User) -> None:
     first = started(owner, idempotency_key="k1")
     assert started(owner, idempotency_key="k1").pk == first.pk

@@ -19,20 +19,28 @@ def conversation(owner: User) -> Conversation:
     return start_conversation(owner=owner, text="Begin")
 
 
-STRANGE = "“hé” 🙂 \\ \" \n \u2028 \x7f </script> %s {}"
+STRANGE = '“hé” 🙂 \\ " \n \u2028 \x7f </script> %s {}'
 
 
 @pytest.mark.parametrize(
     "payload",
     [
         Message(text=STRANGE, by=uuid4()),
-        Action(call_id=uuid4(), index=0, tool_call_id="c", tool="terminal", arguments={"command": STRANGE, STRANGE: [1.5, None, True, 2**53]}),
+        Action(
+            call_id=uuid4(),
+            index=0,
+            tool_call_id="c",
+            tool="terminal",
+            arguments={"command": STRANGE, STRANGE: [1.5, None, True, 2**53]},
+        ),
         Observation(action_id=uuid4(), outcome="ok", content=[TextPart(text=STRANGE)], meta={"exit_code": 0}),
         Error(code="x", message=STRANGE),
         SystemPrompt(text=STRANGE, tools=[{"a": {}}]),
     ],
 )
-def test_the_text_that_is_passed_on_says_what_the_event_says(conversation: Conversation, payload: object) -> None:
+def test_the_text_that_is_passed_on_says_what_the_event_says(
+    conversation: Conversation, payload: object
+) -> None:
     [event] = timeline.append(conversation.pk, Draft(payload, "agent"))  # type: ignore[arg-type]
     event.refresh_from_db()
     [line] = wire.lines_after(conversation.pk, event.sequence - 1, 10)
@@ -97,12 +105,16 @@ def test_work_that_is_due_is_queued_until_a_live_worker_holds_it(conversation: C
 def test_the_isolation_is_that_of_the_runtime_that_lives(conversation: Conversation) -> None:
     sandbox = conversation.sandbox
     assert sandbox
-    Runtime.objects.create(sandbox=sandbox, backend="process", isolation="none", ended_at="2026-01-01T00:00:00Z")
+    Runtime.objects.create(
+        sandbox=sandbox, backend="process", isolation="none", ended_at="2026-01-01T00:00:00Z"
+    )
     Runtime.objects.create(sandbox=sandbox, backend="process", isolation="bubblewrap")
     assert json.loads(wire.statuses([conversation.pk])[conversation.pk].text)["isolation"] == "bubblewrap"
 
 
 def test_a_cost_that_is_not_known_is_null(conversation: Conversation) -> None:
-    LLMCall.objects.create(conversation=conversation, fence=1, model="m", route="r", status="done", prompt_tokens=5)
+    LLMCall.objects.create(
+        conversation=conversation, fence=1, model="m", route="r", status="done", prompt_tokens=5
+    )
     frame = json.loads(wire.usage_frame(conversation.pk))
     assert (frame["cost"], frame["unpriced_calls"], frame["prompt_tokens"]) == (None, 1, 5)

@@ -28,11 +28,14 @@ class RedisProcess:
         """Returns when it answers."""
         server = redis_server.find_server()
         assert server
+        redis_server.prepare_folder(self._socket)
         command = redis_server.command(server, self._socket)
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not self._answers():
-            assert time.monotonic() < deadline, "Redis did not start"
+            if time.monotonic() > deadline:
+                self.stop()
+                raise TimeoutError("Redis did not start")
             time.sleep(0.02)
 
     def stop(self) -> None:

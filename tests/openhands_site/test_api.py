@@ -75,7 +75,9 @@ def test_a_key_needs_no_csrf_token(key: str) -> None:
     assert client.post(ADDRESS, {"initial_message": "Begin"}, JSON).status_code == 201
 
 
-@pytest.mark.parametrize("address", ["/api/nothing", "/api/", "/api/conversations/", "/api/conversations/not-a-uuid"])
+@pytest.mark.parametrize(
+    "address", ["/api/nothing", "/api/", "/api/conversations/", "/api/conversations/not-a-uuid"]
+)
 def test_an_unknown_address_is_not_found_in_json(with_key: Client, address: str) -> None:
     assert error_of(with_key.get(address), 404)["code"] == "not_found"
 

@@ -14,13 +14,17 @@ def admin(operator: User) -> Client:
 
 
 @pytest.mark.parametrize("search", ["owner@example.com", "in memory"])
-def test_sandboxes_are_listed_and_found_with_their_isolation(admin: Client, running: Sandbox, search: str) -> None:
+def test_sandboxes_are_listed_and_found_with_their_isolation(
+    admin: Client, running: Sandbox, search: str
+) -> None:
     page = admin.get("/admin/sandboxes/sandbox/", {"q": search}).content.decode()
     assert (str(running.pk) in page) == ("@" in search)
     assert ("in memory, for tests" in page) == ("@" in search)
 
 
-@pytest.mark.parametrize("page", ["sandboxes/sandbox/{sandbox}/change/", "sandboxes/runtime/{runtime}/change/"])
+@pytest.mark.parametrize(
+    "page", ["sandboxes/sandbox/{sandbox}/change/", "sandboxes/runtime/{runtime}/change/"]
+)
 def test_the_key_is_shown_nowhere(admin: Client, running: Sandbox, page: str) -> None:
     runtime = Runtime.objects.get()
     path = "/admin/" + page.format(sandbox=running.pk, runtime=runtime.pk)
@@ -32,7 +36,8 @@ def test_the_key_is_shown_nowhere(admin: Client, running: Sandbox, page: str) ->
 
 def test_selected_sandboxes_are_removed_by_a_worker(admin: Client, running: Sandbox) -> None:
     admin.post(
-        "/admin/sandboxes/sandbox/", {"action": "remove_selected_sandboxes", "_selected_action": [str(running.pk)]}
+        "/admin/sandboxes/sandbox/",
+        {"action": "remove_selected_sandboxes", "_selected_action": [str(running.pk)]},
     )
     assert Sandbox.objects.get().wanted == Wanted.REMOVED
 

@@ -50,7 +50,9 @@ def test_only_one_worker_starts_a_sandbox(sandbox: Sandbox, worker: Worker, told
 
 
 def test_the_work_of_a_dead_worker_is_taken_over(sandbox: Sandbox, worker: Worker) -> None:
-    dead = Worker.objects.create(name="dead", host="here", pid=2, last_seen=timezone.now() - timedelta(seconds=7))
+    dead = Worker.objects.create(
+        name="dead", host="here", pid=2, last_seen=timezone.now() - timedelta(seconds=7)
+    )
     Sandbox.objects.filter(pk=sandbox.pk).update(lease_worker=dead, lease_fence=4)
     provisioning.provision(sandbox.pk, worker.pk)
     done = reread(sandbox)
@@ -106,15 +108,13 @@ def test_a_worker_that_lost_its_lease_writes_nothing_and_leaves_nothing_running(
 ) -> None:
     memory("LosesTheLease")
     provisioning.provision(sandbox.pk, worker.pk)
-    assert told[-1] == ("phase", "boot")
+    assert "ready" not in [words[0] for words in told]
     assert reread(sandbox).state == SandboxState.STARTING
     assert not Runtime.objects.exists()
     assert not list(living())
 
 
-def test_a_sandbox_that_is_to_go_while_it_starts_goes(
-    sandbox: Sandbox, worker: Worker, memory: Use
-) -> None:
+def test_a_sandbox_that_is_to_go_while_it_starts_goes(sandbox: Sandbox, worker: Worker, memory: Use) -> None:
     memory("RemovedMeanwhile")
     provisioning.provision(sandbox.pk, worker.pk)
     waiting = reread(sandbox)
@@ -134,7 +134,13 @@ def test_a_sandbox_that_is_to_go_while_it_starts_goes(
     ],
 )
 def test_without_isolation_only_operators_may_start_a_sandbox_unless_it_is_allowed(
-    sandbox: Sandbox, worker: Worker, memory: Use, settings: Settings, is_operator: bool, allowed: bool, state: str
+    sandbox: Sandbox,
+    worker: Worker,
+    memory: Use,
+    settings: Settings,
+    is_operator: bool,
+    allowed: bool,
+    state: str,
 ) -> None:
     memory("Uncontained")
     settings.SANDBOX_ALLOW_UNISOLATED = allowed

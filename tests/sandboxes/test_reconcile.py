@@ -42,7 +42,9 @@ def test_a_row_whose_life_ended_meanwhile_is_missing(running: Sandbox, told: Tol
     assert told[-1][0] == "lost"
 
 
-def test_when_the_server_stops_every_life_ends_and_its_sandbox_is_missing(running: Sandbox, told: Told) -> None:
+def test_when_the_server_stops_every_life_ends_and_its_sandbox_is_missing(
+    running: Sandbox, told: Told
+) -> None:
     assert reconcile.end_all() == 1
     assert not list(living())
     assert Sandbox.objects.get().state == SandboxState.MISSING

@@ -59,7 +59,9 @@ def test_a_life_that_goes_on_is_not_lost_because_it_did_not_answer_once(running:
     assert told[-1][0] == "ready"
 
 
-def test_a_sandbox_whose_life_is_over_is_missing_and_the_loss_is_told_once(running: Sandbox, told: Told) -> None:
+def test_a_sandbox_whose_life_is_over_is_missing_and_the_loss_is_told_once(
+    running: Sandbox, told: Told
+) -> None:
     boot_id = Runtime.objects.get().boot_id
     memory_backend.kill(running.pk)
     for _ in range(2):
@@ -85,7 +87,11 @@ def test_the_report_about_an_earlier_life_does_not_touch_the_present_one(running
     ],
 )
 def test_every_order_gives_one_hint_when_it_is_committed(
-    owner: User, told: Told, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, order: object, task: str
+    owner: User,
+    told: Told,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    order: object,
+    task: str,
 ) -> None:
     sandbox = services.create_sandbox(owner=owner)
     with django_capture_on_commit_callbacks() as callbacks:

@@ -30,6 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.ending = Ending()
+        os.umask(0o077)  # what we write is for us alone; sandboxes get what they need by name
         home = settings.OPENHANDS_HOME
         with startup.lock_home(home):
             register = Register(home / "up.processes")
@@ -102,13 +103,15 @@ class Command(BaseCommand):
 
     def show(self, name: str, line: str) -> None:
         """A line that a child printed."""
+        if not line:
+            return
         if name == "redis":
             log.debug(line, process=name)
         elif not settings.LOG_JSON:
             sys.stderr.write(f"{name:>10} │ {line}\n")
         elif is_json(line):
             sys.stderr.write(f"{line}\n")
-        elif line:
+        else:
             log.info(line, process=name)
 
 

@@ -15,7 +15,9 @@ def conversation(owner: User) -> Conversation:
     return start_conversation(owner=owner, text="Begin")
 
 
-def test_an_image_is_shown_with_headers_that_let_it_do_nothing(client: Client, conversation: Conversation) -> None:
+def test_an_image_is_shown_with_headers_that_let_it_do_nothing(
+    client: Client, conversation: Conversation
+) -> None:
     ref = blobs.store(conversation.pk, PNG, "image/png")
     response = client.get(f"/api/conversations/{conversation.pk}/blobs/{ref.blob}")
     assert (response.status_code, response.content) == (200, PNG)
@@ -25,7 +27,9 @@ def test_an_image_is_shown_with_headers_that_let_it_do_nothing(client: Client, c
     assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
 
 
-@pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "application/json", "text/plain; x", ""])
+@pytest.mark.parametrize(
+    "media_type", ["text/html", "image/svg+xml", "application/json", "text/plain; x", ""]
+)
 def test_what_a_browser_could_run_is_only_downloaded(
     client: Client, conversation: Conversation, media_type: str
 ) -> None:
@@ -35,13 +39,17 @@ def test_what_a_browser_could_run_is_only_downloaded(
     assert response["Content-Disposition"].startswith("attachment")
 
 
-def test_a_blob_of_another_conversation_is_not_there(client: Client, conversation: Conversation, owner: User) -> None:
+def test_a_blob_of_another_conversation_is_not_there(
+    client: Client, conversation: Conversation, owner: User
+) -> None:
     ref = blobs.store(conversation.pk, PNG, "image/png")
     other = start_conversation(owner=owner, text="Other")
     assert client.get(f"/api/conversations/{other.pk}/blobs/{ref.blob}").status_code == 404
 
 
-def test_a_blob_whose_file_is_lost_is_not_found_and_says_why(client: Client, conversation: Conversation) -> None:
+def test_a_blob_whose_file_is_lost_is_not_found_and_says_why(
+    client: Client, conversation: Conversation
+) -> None:
     ref = blobs.store(conversation.pk, b"only here", "text/plain")
     default_storage.delete(blobs.path_of(ref.blob))
     response = client.get(f"/api/conversations/{conversation.pk}/blobs/{ref.blob}")

@@ -32,7 +32,9 @@ def test_a_post_starts_a_conversation_and_says_where_it_is(client: Client) -> No
     assert (conversation.max_steps, str(conversation.max_budget)) == (3, "2.5000")
 
 
-def test_the_same_idempotency_key_is_the_same_conversation_and_with_another_body_a_conflict(client: Client) -> None:
+def test_the_same_idempotency_key_is_the_same_conversation_and_with_another_body_a_conflict(
+    client: Client,
+) -> None:
     key = {"Idempotency-Key": "task-1"}
     first = client.post(ADDRESS, {"initial_message": "a"}, JSON, headers=key)
     again = client.post(ADDRESS, {"initial_message": "a"}, JSON, headers=key)
@@ -57,7 +59,9 @@ def test_the_same_idempotency_key_is_the_same_conversation_and_with_another_body
         ([], ""),
     ],
 )
-def test_a_wrong_body_is_refused_with_the_field_and_a_sentence(client: Client, body: object, field: str) -> None:
+def test_a_wrong_body_is_refused_with_the_field_and_a_sentence(
+    client: Client, body: object, field: str
+) -> None:
     response = client.post(ADDRESS, body, JSON)
     assert response.status_code == 422
     error = response.json()["error"]

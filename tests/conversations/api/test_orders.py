@@ -53,4 +53,6 @@ def test_a_misspelt_field_of_an_order_is_refused(client: Client, address: str) -
 
 def test_a_message_of_a_million_characters_fits_and_one_more_does_not(client: Client, address: str) -> None:
     assert client.post(f"{address}/messages", {"text": "é" * 1_000_000}, JSON).status_code == 201
-    assert client.post(f"{address}/messages", {"text": "é" * 1_000_001}, JSON).json()["error"]["field"] == "text"
+    assert (
+        client.post(f"{address}/messages", {"text": "é" * 1_000_001}, JSON).json()["error"]["field"] == "text"
+    )

@@ -40,9 +40,7 @@ def test_neither_the_home_nor_the_rest_of_our_code_is_shown() -> None:
 
 
 def test_a_home_inside_a_folder_that_is_shown_is_covered() -> None:
-    arguments = command(
-        inside(hidden=[Path("/usr/local/openhands")]), ["program"], uid=None, info_fd=None
-    )
+    arguments = command(inside(hidden=[Path("/usr/local/openhands")]), ["program"], uid=None, info_fd=None)
     assert arguments.index("/usr") < arguments.index("/usr/local/openhands")
     assert arguments[arguments.index("/usr/local/openhands") - 1] == "--tmpfs"
     within = command(inside(hidden=[Path("/home/x/.pyenv/3.11/var")]), ["program"], uid=None, info_fd=None)
@@ -71,7 +69,13 @@ def test_root_becomes_the_sandboxs_user_with_nothing_left() -> None:
     arguments = command(inside(), ["program", "argument"], uid=12345, info_fd=7)
     assert arguments[-2:] == ["program", "argument"]
     tail = arguments[arguments.index("setpriv") :]
-    assert {"--reuid=12345", "--regid=12345", "--clear-groups", "--no-new-privs", "--bounding-set=-all"} < set(tail)
+    assert {
+        "--reuid=12345",
+        "--regid=12345",
+        "--clear-groups",
+        "--no-new-privs",
+        "--bounding-set=-all",
+    } < set(tail)
     assert arguments[arguments.index("--info-fd") + 1] == "7"
 
 

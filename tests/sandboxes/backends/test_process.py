@@ -58,7 +58,11 @@ def begin(backend: ProcessBackend, sandbox_id: UUID) -> Reachable:
 
 
 def test_a_sandbox_can_read_neither_our_secrets_nor_its_neighbour(
-    isolated: ProcessBackend, sandbox_id: UUID, neighbour_id: UUID, home: Path, monkeypatch: pytest.MonkeyPatch
+    isolated: ProcessBackend,
+    sandbox_id: UUID,
+    neighbour_id: UUID,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "the token")
     neighbour = begin(isolated, neighbour_id)
@@ -117,7 +121,9 @@ def test_bubblewrap_shows_the_code_of_the_action_server_and_nothing_else_of_ours
     home: Path, sandbox_id: UUID
 ) -> None:
     where = begin(ProcessBackend(machine.isolation(machine.BUBBLEWRAP)), sandbox_id)
-    shown = machine.printed(where, "cd /opt/openhands/server && find . -maxdepth 2 | sort | head -4; ls / /etc | cat")
+    shown = machine.printed(
+        where, "cd /opt/openhands/server && find . -maxdepth 2 | sort | head -4; ls / /etc | cat"
+    )
     assert "./sandboxes/action_server" in shown
     assert "models.py" not in shown
     assert "shadow" not in shown
@@ -129,7 +135,9 @@ def test_bubblewrap_shows_the_code_of_the_action_server_and_nothing_else_of_ours
 def test_a_stop_ends_jobs_that_were_detached_in_every_way(backend: ProcessBackend, sandbox_id: UUID) -> None:
     where = begin(backend, sandbox_id)
     number = str(uuid.uuid4().int % 10**9 + 10**6)
-    machine.run(where, f"nohup setsid sleep {number} >/dev/null 2>&1 & (trap '' TERM HUP; sleep {number}) & sleep 0.1")
+    machine.run(
+        where, f"nohup setsid sleep {number} >/dev/null 2>&1 & (trap '' TERM HUP; sleep {number}) & sleep 0.1"
+    )
     assert len(machine.processes_with(number)) >= 2
     life = next(iter(backend.lives()))
     backend.stop(sandbox_id, life.handle)
@@ -152,7 +160,9 @@ def test_what_a_killed_action_server_leaves_is_ended_by_the_next_start(
     assert machine.processes_with(number) == []
 
 
-def test_another_process_finds_a_life_and_ends_it(backend: ProcessBackend, sandbox_id: UUID, home: Path) -> None:
+def test_another_process_finds_a_life_and_ends_it(
+    backend: ProcessBackend, sandbox_id: UUID, home: Path
+) -> None:
     begin(backend, sandbox_id)
     handle = next(iter(backend.lives())).handle
     program = (
@@ -165,21 +175,30 @@ def test_another_process_finds_a_life_and_ends_it(backend: ProcessBackend, sandb
     )
     environment = {**os.environ, "OPENHANDS_HOME": str(home)}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert str(sandbox_id) in done.stdout
     assert backend.poll(sandbox_id, handle) is not None
 
 
-def test_the_life_stands_in_a_file_beside_the_folder(plain: ProcessBackend, sandbox_id: UUID, home: Path) -> None:
+def test_the_life_stands_in_a_file_beside_the_folder(
+    plain: ProcessBackend, sandbox_id: UUID, home: Path
+) -> None:
     where = begin(plain, sandbox_id)
     life = json.loads((home / "sandboxes" / f"{sandbox_id}.json").read_text())
-    assert life.keys() == {"pid", "started", "port", "boot_id", "host", "uid"}
+    assert life.keys() == {"pid", "started", "port", "boot_id", "host", "uid", "groups"}
     assert life["boot_id"] == where.boot_id
     assert where.key not in json.dumps(life)
 
 
-def test_a_life_on_another_machine_is_not_ours_to_judge_by_its_pid(plain: ProcessBackend, sandbox_id: UUID) -> None:
+def test_a_life_on_another_machine_is_not_ours_to_judge_by_its_pid(
+    plain: ProcessBackend, sandbox_id: UUID
+) -> None:
     begin(plain, sandbox_id)
     elsewhere = {**next(iter(plain.lives())).handle, "host": "elsewhere"}
     assert not plain.is_here(elsewhere)
@@ -220,13 +239,43 @@ def test_a_home_that_the_sandboxs_user_cannot_enter_fails_with_the_remedy(
     backend = ProcessBackend(machine.isolation(machine.OWN_USER))
     (home / "closed").mkdir(mode=0o700)
     settings.SANDBOX_FOLDER = home / "closed" / "sandboxes"
-    with pytest.raises(StartFailed, match="set OPENHANDS_HOME to a folder below one that every user may enter"):
+    with pytest.raises(
+        StartFailed, match="set OPENHANDS_HOME to a folder below one that every user may enter"
+    ):
         backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
     backend.remove(sandbox_id)
 
 
-def test_folders_that_forbid_writing_are_removed_all_the_same(plain: ProcessBackend, sandbox_id: UUID, home: Path) -> None:
+def test_folders_that_forbid_writing_are_removed_all_the_same(
+    plain: ProcessBackend, sandbox_id: UUID, home: Path
+) -> None:
     where = begin(plain, sandbox_id)
     machine.run(where, "mkdir -p cache/module && touch cache/module/file && chmod -R a-w cache")
     plain.remove(sandbox_id)
     assert not (home / "sandboxes" / str(sandbox_id)).exists()
+
+
+def test_limits_that_the_machine_can_keep_are_in_force_and_named(home: Path, sandbox_id: UUID) -> None:
+    isolation = machine.isolation(machine.BUBBLEWRAP)
+    if not isolation.limits:
+        pytest.skip("no cgroup can be made here")
+    backend = ProcessBackend(isolation)
+    started = backend.start(sandbox_id, SandboxSpec(memory_mb=256, cpus=1, processes=40), lambda phase: None)
+    assert started.isolation == f"{isolation}; limited: {', '.join(isolation.limits)}"
+    where = machine.reachable(sandbox_id, started)
+    if "processes" in isolation.limits:
+        # Not in bash itself, which tries a fork again for half a minute.
+        many = "sh -c 'for i in $(seq 60); do sleep 60 & done; true' 2>&1; pkill sleep"
+        assert "fork" in machine.printed(where, many)
+    if "memory" in isolation.limits:
+        modest, hungry = (f"head -c {size}m /dev/zero | tail -c {size}m | wc -c" for size in (50, 500))
+        assert str(50 * 2**20) in machine.printed(where, modest)
+        assert str(500 * 2**20) not in machine.printed(where, hungry)
+    backend.stop(sandbox_id, started.handle)
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/{sandbox_id}"))
+
+
+def test_without_limits_none_is_named(home: Path, sandbox_id: UUID) -> None:
+    backend = ProcessBackend(machine.isolation(machine.NOTHING))
+    started = backend.start(sandbox_id, SandboxSpec(memory_mb=256), lambda phase: None)
+    assert started.isolation == "none"

@@ -1,0 +1,3 @@
+from tests.sandboxes.conftest import home
+
+__all__ = ["home"]

@@ -1,0 +1,34 @@
+"""What a test marked `service("name")` needs of the machine: it is skipped where that is missing, and fails in CI."""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+
+from openhands_site import redis_server
+
+
+@cache
+def is_there(service: str) -> bool:
+    """Found out by trying it where being installed is not enough."""
+    if service == "redis":
+        return redis_server.find_server() is not None
+    if service == "bwrap":
+        command = ["bwrap", "--ro-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "true"]
+        return (
+            bool(shutil.which("bwrap"))
+            and not subprocess.run(command, capture_output=True, check=False).returncode
+        )
+    if service in {"chromium", "docker", "git", "node"}:
+        return shutil.which(service) is not None
+    raise ValueError(f"nobody knows how to find the service {service!r}; tests/services.py should")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("service"):
+        if not is_there(mark.args[0]):
+            if os.environ.get("CI"):
+                pytest.fail(f"CI must provide {mark.args[0]}", pytrace=False)
+            pytest.skip(f"needs {mark.args[0]}")
