@@ -55,6 +55,8 @@ def check_port(host: str, port: int) -> None:
 def prepare_database() -> int:
     """Brings the database up to date and makes it ours. Returns how many migrations were due."""
     try:
+        for message in checks.check_installation(None, ["default"]):
+            raise CommandError(f"{message.msg} {message.hint}")
         due = health.pending_migrations()
         call_command("migrate", interactive=False, verbosity=0)
         checks.claim_database()

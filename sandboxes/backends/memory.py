@@ -83,7 +83,8 @@ class MemoryBackend(Backend):
 
     def lives(self) -> Iterator[Life]:
         for sandbox_id, server in list(_servers.items()):
-            yield Life(sandbox_id, {"boot_id": server.boot_id})
+            if server.folder == self._folder(sandbox_id):
+                yield Life(sandbox_id, {"boot_id": server.boot_id})
 
     @staticmethod
     def _folder(sandbox_id: UUID) -> Path:
@@ -95,6 +96,7 @@ class _Server:
     """One life: an action server that listens on the loopback."""
 
     def __init__(self, sandbox_id: UUID, folder: Path) -> None:
+        self.folder = folder
         self.key = secrets.token_urlsafe(16)
         self.boot_id = uuid.uuid4().hex
         self.port = 0

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -32,10 +32,16 @@ def are_gone(pids: list[int]) -> bool:
     return not any(started_at(pid) for pid in pids)
 
 
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("up") / "home", SANDBOX_BACKEND="memory") as installation:
+        wait_for(lambda: "Ctrl-C ends it." in installation.log.read_text())
+        yield installation
+
+
 def test_with_json_every_process_writes_one_object_a_line(tmp_path: Path) -> None:
     with Installation(tmp_path / "home", SANDBOX_BACKEND="memory", LOG_JSON="1", LOG_LEVEL="DEBUG") as up:
         httpx.get(f"{up.url}/accounts/login/", trust_env=False)
-        wait_for(lambda: len(children(up)) == 4)
         wait_for(lambda: "ready." in up.log.read_text())  # a worker says so
     lines = [json.loads(line) for line in up.log.read_text().splitlines()]
     assert all({"message", "severity", "timestamp"} <= line.keys() for line in lines)
@@ -44,47 +50,40 @@ def test_with_json_every_process_writes_one_object_a_line(tmp_path: Path) -> Non
     assert said_by >= {"openhands_site", "django_structlog", "celery"}
     assert {line.get("process") for line in lines} >= {"redis"}
     assert not [line for line in lines if line["severity"] == "CRITICAL"]
-
-
-def test_the_first_start_prints_a_link_that_signs_in_and_the_log_hides_its_token(tmp_path: Path) -> None:
-    with Installation(tmp_path / "home", SANDBOX_BACKEND="memory") as up:
-        wait_for(lambda: "Ctrl-C ends it." in up.log.read_text())
-        link = next(word for word in up.log.read_text().split() if "/sign-in/" in word)
-        assert httpx.get(link, trust_env=False).status_code == 200
-        wait_for(lambda: "/sign-in/…" in up.log.read_text())
-    assert up.log.read_text().count(link.rpartition("/sign-in/")[2]) == 1
-
-
-def test_nothing_is_left_when_it_is_killed_and_the_next_start_works(tmp_path: Path) -> None:
-    with Installation(tmp_path / "home", SANDBOX_BACKEND="memory") as up:
-        wait_for(lambda: len(children(up)) == 4)
-        first = children(up)
-        up.process.send_signal(signal.SIGKILL)
-        up.process.wait()
-        wait_for(lambda: are_gone(first), 5)
-        up.start()
-        wait_for(lambda: len(children(up)) == 4)
-        second = children(up)
-        assert not set(first) & set(second)
-    assert are_gone(second)
     assert up.process.returncode == 0
 
 
-def test_workers_hear_again_after_redis_died(tmp_path: Path) -> None:
-    with Installation(tmp_path / "home", SANDBOX_BACKEND="memory") as up:
-        wait_for(lambda: "workers    Every queue" in up.manage("doctor", check=False).stdout, 40)
-        redis = next(pid for pid in children(up) if b"redis" in Path(f"/proc/{pid}/cmdline").read_bytes())
-        os.kill(redis, signal.SIGKILL)
-        wait_for(lambda: redis not in children(up))
-        wait_for(lambda: "workers    Every queue" in up.manage("doctor", check=False).stdout, 40)
+def test_the_first_start_prints_a_link_that_signs_in_and_the_log_hides_its_token(up: Installation) -> None:
+    link = next(word for word in up.log.read_text().split() if "/sign-in/" in word)
+    assert httpx.get(link, trust_env=False).status_code == 200
+    wait_for(lambda: "/sign-in/…" in up.log.read_text())
+    assert up.log.read_text().count(link.rpartition("/sign-in/")[2]) == 1
 
 
-def test_a_second_start_in_the_same_folder_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    with Installation(tmp_path / "home", SANDBOX_BACKEND="memory") as up:
-        second = up.manage("up", check=False)
-        assert second.returncode == 1
-        assert f"OpenHands runs already in {up.home} (process {up.process.pid})" in second.stderr
-        assert "Traceback" not in second.stderr
+def test_nothing_is_left_when_it_is_killed_and_the_next_start_works(up: Installation) -> None:
+    wait_for(lambda: len(children(up)) == 4)
+    first = children(up)
+    up.process.send_signal(signal.SIGKILL)
+    up.process.wait()
+    wait_for(lambda: are_gone(first), 5)
+    up.start()
+    wait_for(lambda: len(children(up)) == 4)
+    assert not set(first) & set(children(up))
+
+
+def test_workers_hear_again_after_redis_died(up: Installation) -> None:
+    wait_for(lambda: len(children(up)) == 4)
+    redis = next(pid for pid in children(up) if b"redis" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(redis, signal.SIGKILL)
+    wait_for(lambda: redis not in children(up))
+    wait_for(lambda: "workers    Every queue" in up.manage("doctor", check=False).stdout, 40)
+
+
+def test_a_second_start_in_the_same_folder_is_refused_with_a_sentence(up: Installation) -> None:
+    second = up.manage("up", check=False)
+    assert second.returncode == 1
+    assert f"OpenHands runs already in {up.home} (process {up.process.pid})" in second.stderr
+    assert "Traceback" not in second.stderr
 
 
 def test_a_port_that_is_taken_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -100,8 +99,8 @@ def test_a_port_that_is_taken_is_refused_with_a_sentence(tmp_path: Path) -> None
 
 def test_the_database_of_another_installation_is_refused_with_a_sentence(tmp_path: Path) -> None:
     up = Installation(tmp_path / "home", SANDBOX_BACKEND="memory", OPENHANDS_INSTALLATION_ID="first")
-    with up:
-        pass
+    up.manage("migrate", "--verbosity=0")
+    up.manage("shell", "-c", "from openhands_site.checks import claim_database; claim_database()")
     up.environment["OPENHANDS_INSTALLATION_ID"] = "second"
     refused = up.manage("up", check=False)
     assert refused.returncode == 1

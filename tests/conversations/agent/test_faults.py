@@ -1,0 +1,134 @@
+"""What becomes of an action when a worker or a sandbox dies under it: it runs at most once, and nothing is lost."""
+
+import time
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db.models.functions import Now
+
+from accounts.models import User
+from conversations import services
+from conversations.models import Conversation, Event
+from openhands_site.workers.models import Worker
+from sandboxes.backends import memory
+from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
+from tests.fakes.models import call, calls
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FINISH = calls(call("finish", message="All done."))
+
+
+def bury(conversation: Conversation) -> None:
+    """Makes the worker that holds the conversation look dead: its heartbeat is long ago."""
+    conversation.refresh_from_db()
+    Worker.objects.filter(pk=conversation.lease_worker_id).update(last_seen=Now() - timedelta(seconds=60))
+
+
+def outcomes(conversation: Conversation) -> list[str]:
+    return [event.payload["outcome"] for event in log_of(conversation) if event.kind == "observation"]
+
+
+def test_a_sandbox_that_dies_under_an_action_loses_it_and_comes_back(owner: User) -> None:
+    commands = [call("terminal", command="die"), call("terminal", command="echo still here")]
+    conversation = work(start(owner, [calls(*commands), FINISH]))
+    assert conversation.agent_state == "finished"
+    assert outcomes(conversation) == ["lost", "ok", "ok"]
+    boots = {event.payload["boot_id"] for event in log_of(conversation) if event.payload.get("boot_id")}
+    assert len(boots) == 2
+
+
+def test_another_worker_joins_the_action_of_a_dead_one_and_the_dead_one_writes_nothing(owner: User) -> None:
+    name = uuid4().hex
+    turns = [calls(call("terminal", command=f"hold {name}\necho once")), FINISH]
+    conversation = start(owner, turns)
+    frozen = work_beside(conversation)
+    until(lambda: name in memory.held)
+    bury(conversation)
+    taker = work_beside(conversation)
+    until(lambda: Conversation.objects.get(pk=conversation.pk).lease_fence == 2)
+    memory.release(name)
+    taker.join(10)
+    frozen.join(10)
+    assert outcomes(conversation) == ["ok", "ok"]
+    assert kinds(conversation)[-1] == "state:finished"
+    output = next(event for event in log_of(conversation) if event.kind == "observation")
+    assert output.payload["content"][0]["text"].strip().endswith("once")
+
+
+def test_an_action_of_a_dead_worker_in_a_dead_sandbox_is_lost_and_never_runs_again(owner: User) -> None:
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    frozen = work_beside(conversation)
+    until(lambda: name in memory.held)
+    bury(conversation)
+    conversation.refresh_from_db()
+    assert conversation.sandbox_id
+    memory.kill(conversation.sandbox_id)
+    work(conversation)
+    frozen.join(10)
+    assert outcomes(conversation) == ["lost", "ok"]
+    assert kinds(conversation)[-1] == "state:finished"
+
+
+def test_actions_behind_a_lost_one_were_not_sent_and_run_in_the_new_life(owner: User) -> None:
+    commands = [call("terminal", command=command) for command in ("die", "echo one", "echo two")]
+    conversation = work(start(owner, [calls(*commands), FINISH]))
+    texts = [
+        event.payload["content"][0]["text"].strip()
+        for event in log_of(conversation)
+        if event.kind == "observation" and event.payload["outcome"] == "ok"
+    ]
+    assert texts[:2] == ["one", "two"]
+
+
+def test_a_stop_interrupts_the_command_within_a_second_and_keeps_the_sandbox(owner: User) -> None:
+    name = uuid4().hex
+    held = call("terminal", command=f"echo begun\nhold {name}")
+    conversation = start(owner, [calls(held, call("terminal", command="echo never"))])
+    thread = work_beside(conversation)
+    until(lambda: name in memory.held)
+    began = time.monotonic()
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    until(lambda: Conversation.objects.get(pk=conversation.pk).agent_state == "stopped")
+    assert time.monotonic() - began < 1
+    thread.join(10)
+    assert outcomes(conversation) == ["interrupted", "interrupted"]
+    conversation.refresh_from_db()
+    assert conversation.sandbox is not None
+    assert conversation.sandbox.state == "running"
+
+
+def test_a_stop_of_a_dead_workers_conversation_closes_its_actions_and_shuts_the_worker_out(
+    owner: User,
+) -> None:
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    frozen = work_beside(conversation)
+    until(lambda: name in memory.held)
+    bury(conversation)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    memory.release(name)
+    frozen.join(10)
+    assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
+
+
+def test_a_start_that_fails_says_why_and_the_next_message_tries_again(owner: User) -> None:
+    conversation = start(owner, [FINISH])
+    sandbox = conversation.sandbox
+    assert sandbox
+    from django.db import transaction
+
+    from conversations.provisioning import SandboxObserver
+
+    with transaction.atomic():
+        SandboxObserver().failed(sandbox.pk, "create", 5, "The disk is full.")
+        type(sandbox).objects.filter(pk=sandbox.pk).update(
+            state="error", error="The disk is full.", due_since=None
+        )
+    assert work(conversation, worker()).agent_state == "error"
+    assert (
+        Event.objects.get(conversation=conversation, kind="error").payload["message"] == "The disk is full."
+    )
+    services.send_message(conversation_id=conversation.pk, by=owner, text="Try again")
+    assert work(conversation).agent_state == "finished"

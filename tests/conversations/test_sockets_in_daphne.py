@@ -1,0 +1,191 @@
+"""The sockets in the server that carries them in the product: Daphne, with a real Redis between two processes."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from accounts.models import User
+from accounts.services import create_api_key
+from conversations import timeline
+from conversations.events import Message
+from conversations.models import Conversation
+from conversations.services import start_conversation
+from conversations.timeline import Draft
+from tests.conversations.conftest import in_database
+from tests.fakes.daphne_process import DaphneProcess
+from tests.fakes.redis_process import RedisProcess
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
+MEGABYTE = 1024 * 1024
+DEAF_SOCKETS = 20
+
+
+@pytest.fixture
+def conversation(owner: User) -> Conversation:
+    return start_conversation(owner=owner, text="Begin")
+
+
+@pytest.fixture
+def key(owner: User) -> str:
+    return create_api_key(user=owner, name="tests")[1]
+
+
+@pytest.fixture
+def daphne(redis_process: RedisProcess, conversation: Conversation) -> Iterator[DaphneProcess]:
+    with DaphneProcess(redis_process.url) as process:
+        yield process
+
+
+class Watcher:
+    """A client that reads, and says what it saw."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self.cursor = 0
+
+    async def next(self, seconds: float = 10) -> dict[str, Any]:
+        async with asyncio.timeout(seconds):
+            frame = dict(json.loads(await self._connection.recv()))
+        if frame["type"] == "events":
+            sequences = [event["sequence"] for event in frame["events"]]
+            assert sequences == list(range(self.cursor + 1, self.cursor + 1 + len(sequences)))
+            self.cursor = sequences[-1]
+            await self._connection.send(json.dumps({"type": "seen", "sequence": self.cursor}))
+        return frame
+
+    async def until(self, kind: str, text: str = "", seconds: float = 10) -> None:
+        while True:
+            frame = await self.next(seconds)
+            if frame["type"] == kind and text in json.dumps(frame):
+                return
+
+
+@asynccontextmanager
+async def watching(daphne: DaphneProcess, conversation: Conversation, key: str) -> AsyncIterator[Watcher]:
+    address = f"ws://127.0.0.1:{daphne.port}/sockets/events/{conversation.pk}?after=0"
+    headers = {"Authorization": f"Bearer {key}"}
+    async with connect(address, additional_headers=headers, max_size=None, proxy=None) as connection:
+        yield Watcher(connection)
+
+
+async def deaf_socket(daphne: DaphneProcess, conversation: Conversation, key: str) -> asyncio.StreamReader:
+    """A client that asks for everything and then reads nothing, not even a ping."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", daphne.port, limit=1024)
+    writer.write(
+        f"GET /sockets/events/{conversation.pk}?after=0 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Authorization: Bearer {key}\r\n\r\n".encode()
+    )
+    await writer.drain()
+    reader._writer = writer  # type: ignore[attr-defined]  # held, or it is closed when it is collected
+    return reader
+
+
+async def until_dropped(reader: asyncio.StreamReader) -> None:
+    """Reads to the end of what the server had sent before it gave the client up."""
+    try:
+        while await reader.read(MEGABYTE):
+            pass
+    except ConnectionError:
+        pass
+
+
+def send(daphne: DaphneProcess, conversation: Conversation, key: str, text: str) -> None:
+    response = httpx.post(
+        f"http://127.0.0.1:{daphne.port}/api/conversations/{conversation.pk}/messages",
+        json={"text": text, "client_id": str(uuid4())},
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=20,
+        trust_env=False,
+    )
+    assert response.status_code == 201, response.text
+
+
+async def test_a_message_over_rest_is_seen_on_a_socket_in_a_moment(
+    daphne: DaphneProcess, conversation: Conversation, key: str
+) -> None:
+    async with watching(daphne, conversation, key) as watcher:
+        await watcher.until("usage")
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        sent = asyncio.create_task(asyncio.to_thread(send, daphne, conversation, key, "over REST"))
+        await watcher.until("events", "over REST")
+        assert time.monotonic() - began < 2
+        await sent
+
+
+async def test_ten_thousand_events_are_replayed_in_order_in_a_few_hundred_milliseconds(
+    daphne: DaphneProcess, conversation: Conversation, key: str
+) -> None:
+    await in_database(write, conversation, count=10_000, length=200)
+    for _ in range(2):
+        began = time.monotonic()
+        async with watching(daphne, conversation, key) as watcher:
+            await watcher.until("replayed")
+            print(f"{watcher.cursor} events replayed in {time.monotonic() - began:.3f} s")
+        assert watcher.cursor > 10_000
+    assert time.monotonic() - began < 3
+
+
+async def test_two_hundred_sockets_are_watched_by_one_process_and_a_restarted_redis_is_heard_by_all(
+    daphne: DaphneProcess, redis_process: RedisProcess, conversation: Conversation, key: str
+) -> None:
+    async def watch(started: asyncio.Barrier) -> None:
+        async with watching(daphne, conversation, key) as watcher:
+            await watcher.until("usage")
+            await started.wait()
+            await watcher.until("events", "while Redis was away", 20)
+            await watcher.until("events", "when Redis was back", 20)
+
+    started = asyncio.Barrier(201)
+    watchers = asyncio.gather(*(watch(started) for _ in range(200)))
+    await asyncio.wait_for(started.wait(), 60)
+    redis_process.stop()
+    await asyncio.to_thread(send, daphne, conversation, key, "while Redis was away")
+    redis_process.start()
+    await asyncio.sleep(1)
+    await asyncio.to_thread(send, daphne, conversation, key, "when Redis was back")
+    await watchers
+
+
+def write(conversation: Conversation, count: int, length: int) -> None:
+    for start in range(0, count, 1000):
+        texts = (str(n).ljust(length, ".") for n in range(start, min(start + 1000, count)))
+        timeline.append(conversation.pk, *(Draft(Message(text=text), "agent") for text in texts))
+
+
+async def test_a_socket_idle_for_a_minute_lives_and_those_that_never_read_cost_little_and_are_dropped(
+    daphne: DaphneProcess, conversation: Conversation, key: str, owner: User
+) -> None:
+    idle_conversation = await in_database(start_conversation, owner=owner, text="Idle")
+    await in_database(write, conversation, count=10_000, length=4000)
+    async with (
+        watching(daphne, idle_conversation, key) as idle,
+        watching(daphne, conversation, key) as neighbour,
+    ):
+        await idle.until("usage")
+        await neighbour.until("usage")
+        began, before = time.monotonic(), daphne.memory()
+        deaf = [await deaf_socket(daphne, conversation, key) for _ in range(DEAF_SOCKETS)]
+        await asyncio.sleep(10)
+        grown = daphne.memory() - before
+        print(f"{DEAF_SOCKETS} sockets that never read: {grown / MEGABYTE:.0f} MB more")
+        assert grown < DEAF_SOCKETS * 5 * MEGABYTE + 40 * MEGABYTE
+
+        await asyncio.to_thread(send, daphne, conversation, key, "to the neighbour")
+        await neighbour.until("events", "to the neighbour", 3)
+        await asyncio.sleep(65 - (time.monotonic() - began))
+        assert daphne.memory() - before < grown + 10 * MEGABYTE
+        async with asyncio.timeout(15):
+            await asyncio.gather(*(until_dropped(reader) for reader in deaf))
+        sent = asyncio.create_task(asyncio.to_thread(send, daphne, idle_conversation, key, "after a minute"))
+        await idle.until("events", "after a minute", 3)
+        await sent
