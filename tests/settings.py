@@ -11,7 +11,7 @@ os.environ.setdefault("OPENHANDS_HOME", tempfile.mkdtemp(prefix="openhands-tests
 os.environ.setdefault("SANDBOX_BACKEND", "memory")
 os.environ.setdefault("OPENHANDS_INSTALLATION_ID", "tests")
 
-from openhands_site.settings import *  # noqa: E402,F403
+from openhands_site.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405

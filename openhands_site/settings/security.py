@@ -8,7 +8,12 @@ from openhands_site import env
 from openhands_site.settings.base import PUBLIC_URL
 
 _public = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = env.items("ALLOWED_HOSTS") or [_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS") or [
+    _public.hostname or "localhost",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"

@@ -51,8 +51,8 @@ class WorkerAdmin(RecordAdmin):
     ordering = ("-last_seen",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        live = Exists(Worker.objects.live().filter(pk=OuterRef("pk")))
-        return super().get_queryset(request).annotate(live=live)
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(live=Exists(Worker.objects.live().filter(pk=OuterRef("pk"))))
 
     @admin.display(description="live", boolean=True)
     def is_live(self, worker: Any) -> bool:

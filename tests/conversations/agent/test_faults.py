@@ -22,6 +22,7 @@ FINISH = calls(call("finish", message="All done."))
 def bury(conversation: Conversation) -> None:
     """Makes the worker that holds the conversation look dead: its heartbeat is long ago."""
     conversation.refresh_from_db()
+    assert conversation.lease_worker_id
     Worker.objects.filter(pk=conversation.lease_worker_id).update(last_seen=Now() - timedelta(seconds=60))
 
 

@@ -32,7 +32,8 @@ def test_pages_follow_one_another_without_gap_or_repetition(
     client: Client, conversation: Conversation
 ) -> None:
     timeline.append(conversation.pk, *(Draft(Message(text=str(n)), "user") for n in range(450)))
-    address, after, sequences = f"/api/conversations/{conversation.pk}/events", 0, []
+    address, sequences = f"/api/conversations/{conversation.pk}/events", []
+    after: int | None = 0
     while after is not None:
         page = client.get(address, {"after": after, "limit": 201}).json()
         sequences += [item["sequence"] for item in page["items"]]
