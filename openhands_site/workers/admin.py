@@ -51,8 +51,9 @@ class WorkerAdmin(RecordAdmin):
     ordering = ("-last_seen",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(live=Exists(Worker.objects.live().filter(pk=OuterRef("pk"))))
+        live = Exists(Worker.objects.live().filter(pk=OuterRef("pk")))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(live=live)
+        return rows
 
     @admin.display(description="live", boolean=True)
     def is_live(self, worker: Any) -> bool:

@@ -97,7 +97,9 @@ def test_a_finished_task_shows_its_result_and_goes_on_with_a_message(
     begin(page, "Write me a small program")
     expect_state(page, "finished")
     photograph(page, "finished")
-    page.get_by_role("textbox", name="Message to the agent").fill("And again:\n\n```bash\necho once more\n```")
+    page.get_by_role("textbox", name="Message to the agent").fill(
+        "And again:\n\n```bash\necho once more\n```"
+    )
     page.keyboard.press("Enter")
     expect(page.locator("event-timeline pre", has_text="once more").first).to_be_attached(timeout=20_000)
     expect_state(page, "finished")

@@ -1,7 +1,7 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from pytest_django import DjangoAssertMaxNumQueries
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from conversations import blobs, timeline
@@ -102,7 +102,7 @@ def test_a_long_list_costs_few_queries_and_is_not_counted_to_its_end(
     admin: Client,
     conversation: Conversation,
     page: str,
-    django_assert_max_num_queries: DjangoAssertMaxNumQueries,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     timeline.append(conversation.pk, *(Draft(Message(text=str(n)), "user") for n in range(60)))
