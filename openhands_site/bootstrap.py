@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCKS = ROOT / "requirements"
 OLDEST_PYTHON, OLDEST_NODE = (3, 11), 20
+SILENCE_SECONDS = 10
 
 
 class Refusal(Exception):
@@ -56,7 +57,7 @@ def packages(name: str) -> None:
     if is_fresh(stamp, [lock]):
         return
     count = sum("==" in line for line in lock.read_text().splitlines())
-    say(f"Installing up to {count} packages into .venv (once; a minute or two) …")
+    say(f"Installing the Python packages of {lock.relative_to(ROOT)} ({count}, once) …")
     options = ["--require-hashes", "--no-deps", "--disable-pip-version-check", "--no-input"]
     run_counting([PYTHON, "-m", "pip", "install", *options, "-r", lock], "Collecting ")
     refresh(stamp, [lock])
@@ -160,26 +161,22 @@ def digest(inputs: Iterable[Path]) -> str:
 
 def run_quietly(command: Sequence[object], complaint: str, environ: dict[str, str] | None = None) -> None:
     """Runs the command; what it printed is shown only if it fails."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Refusal(f"{done.stdout.strip()[-4000:]}\n{complaint}")
+    with start(command, environ) as process:
+        while True:
+            try:
+                printed, _ = process.communicate(timeout=SILENCE_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                say("  still at it …")
+    if process.returncode:
+        raise Refusal(f"{printed.strip()[-4000:]}\n{complaint}")
 
 
 def run_counting(command: Sequence[object], mark: str) -> None:
     """Runs the command and tells from time to time how many of its lines began with `mark`."""
     tail: deque[str] = deque(maxlen=20)
     seen, told_at = 0, time.monotonic()
-    with subprocess.Popen(
-        [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with start(command) as process:
         assert process.stdout
         for line in process.stdout:
             tail.append(line)
@@ -187,11 +184,22 @@ def run_counting(command: Sequence[object], mark: str) -> None:
             if line.startswith("Installing collected"):
                 say("  all fetched; unpacking …")
                 told_at = float("inf")
-            elif time.monotonic() - told_at > 5:
+            elif time.monotonic() - told_at > SILENCE_SECONDS / 2:
                 told_at = time.monotonic()
                 say(f"  {seen} fetched …")
     if process.returncode:
         raise Refusal("".join(tail) + "The packages could not be installed; the lines above say why.")
+
+
+def start(command: Sequence[object], environ: dict[str, str] | None = None) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 STEPS = {"runtime": runtime, "development": development, "assets": assets, "lock": lock}

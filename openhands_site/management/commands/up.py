@@ -56,7 +56,7 @@ class Command(BaseCommand):
             startup.await_redis(str)
         supervisor.start(Program("web", [*PYTHON, "openhands_site.web"]))
         if settings.SANDBOX_BACKEND in {"auto", "process"}:
-            self.say(f"Isolation of sandboxes: {isolation.resolve()}")
+            isolation.resolve()
         reconcile.adopt()
         for name in WORKERS:
             supervisor.start(worker(name))
