@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from accounts import services
 from accounts.forms import NewUserForm
 from accounts.models import APIKey, SignInLink, User, UserSettings
+from accounts.revocation import tell_access_ended
 
 # One way in: the admin's own login form would know neither allauth's rate limits nor what comes after it.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -84,7 +85,10 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Deactivate (ends their sessions and API keys)")
     def deactivate(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
-        count = queryset.exclude(pk=cast(User, request.user).pk).update(is_active=False)
+        users = list(queryset.exclude(pk=cast(User, request.user).pk).values_list("pk", flat=True))
+        count = User.objects.filter(pk__in=users).update(is_active=False)
+        for user_id in users:
+            tell_access_ended(user_id)
         self.message_user(request, f"{count} deactivated; your own account stays.", messages.SUCCESS)
 
 

@@ -122,8 +122,9 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.deltas.append(text)
             self.woken.set()
 
-    def recheck(self) -> None:
-        self.doubted.set()
+    def recheck(self, user_id: str) -> None:
+        if user_id == str(self.user.pk):
+            self.doubted.set()
 
     # What the client is sent.
 
@@ -204,7 +205,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             event = await in_thread(_threads, _carry_out, frame, self.conversation_id, self.user)
         except RefusedError as error:
             if isinstance(error, NotVisibleError):
-                self.recheck()
+                self.doubted.set()
             return frames.error(error.code, error.message, client_id=frame.client_id, field=error.field)
         except DatabaseError as error:
             log.warning("an order was not stored", error=str(error))

@@ -42,8 +42,8 @@ class Watcher(Protocol):
     def offer_delta(self, text: str) -> None:
         """A piece of a reply that is being made, as a frame; it may be dropped."""
 
-    def recheck(self) -> None:
-        """Somebody's access may have ended: look whether yours has."""
+    def recheck(self, user_id: str) -> None:
+        """This user's access may have ended: if it is yours, look whether it has."""
 
 
 class Feed:
@@ -166,7 +166,7 @@ class Reader:
     def _hear(self, kind: str, channel: str, data: object) -> None:
         self._hears_redis = True
         if kind == "message" and channel == redis_client.access_channel():
-            self._recheck_all()
+            self._recheck_all(_text(data))
             return
         feed = self._feeds.get(channel)
         if feed is None or kind not in {"message", "subscribe"}:
@@ -178,10 +178,10 @@ class Reader:
         for watcher in feed.watchers:
             watcher.offer_delta(delta)
 
-    def _recheck_all(self) -> None:
+    def _recheck_all(self, user_id: str) -> None:
         for feed in self._feeds.values():
             for watcher in feed.watchers:
-                watcher.recheck()
+                watcher.recheck(user_id)
 
     async def _poll(self) -> None:
         """Finds what no message told of: lost pokes, a worker that died, another's transaction."""
@@ -215,8 +215,8 @@ def current() -> Reader:
     return _readers.setdefault(asyncio.get_running_loop(), Reader())
 
 
-def _text(channel: object) -> str:
-    return channel.decode() if isinstance(channel, bytes) else str(channel)
+def _text(data: object) -> str:
+    return data.decode(errors="replace") if isinstance(data, bytes) else str(data)
 
 
 def _delta(data: object) -> str | None:

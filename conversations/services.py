@@ -18,6 +18,7 @@ from conversations.events import Control, Message, TitleChanged
 from conversations.llm import registry
 from conversations.models import Conversation, Event
 from conversations.timeline import Draft
+from openhands_site import hints, redis_client
 from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
@@ -45,7 +46,7 @@ def start_conversation(
     wanted = Conversation(
         owner=owner,
         title=_checked_title(title) if title.strip() else _title_from(text),
-        model=registry.choose(owner, model.strip()).name,
+        model=model.strip() or registry.default_name(owner),
         max_steps=_checked_steps(max_steps),
         max_budget=_checked_budget(max_budget),
         idempotency_key=idempotency_key or None,
@@ -114,6 +115,8 @@ def delete_conversation(*, conversation_id: UUID, by: User) -> None:
         conversation = _locked(conversation_id, by)
         sandbox_id = conversation.sandbox_id
         conversation.delete()
+        channel = redis_client.events_channel(conversation_id)
+        transaction.on_commit(lambda: hints.publish(channel, "{}"))  # whoever watches finds it gone
         if sandbox_id and not Conversation.objects.filter(sandbox_id=sandbox_id).exists():
             sandboxes.request_removal(sandbox_id=sandbox_id)
 

@@ -58,6 +58,8 @@ def _become_worker(sender: Any, **_: Any) -> None:
     sweeps = [import_string(path) for queue in queues for path in settings.SWEEPS.get(queue, ())]
     threads = sender.controller.concurrency
     become_worker(", ".join(queues), sweeps, lambda: int(threads) - _busy)
+    for path in (path for queue in queues for path in settings.WARM_UPS.get(queue, ())):
+        threading.Thread(target=import_string(path), name="warm-up", daemon=True).start()
 
 
 @signals.worker_shutting_down.connect

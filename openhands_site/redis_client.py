@@ -44,5 +44,5 @@ def orders_channel() -> str:
 
 
 def access_channel() -> str:
-    """Where it is told that somebody's access to something ended: a key revoked, a session over."""
+    """Where the id of a user is told whose access to something may have ended: a key revoked, a session over."""
     return f"{settings.REDIS_PREFIX}access"

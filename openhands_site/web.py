@@ -3,11 +3,23 @@
 import sys
 from typing import Any
 
+import daphne.server
 import structlog
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
+from daphne.ws_protocol import WebSocketFactory
 
+# Of any client, before and beside what the sockets' own code says of a frame: more is not even kept.
+FRAME_BYTES = 4 * 6_100_000
 log = structlog.get_logger(__name__)
+
+
+class BoundedWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
+    """Daphne has no option for it, and without one a frame may have any size."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.setProtocolOptions(maxFramePayloadSize=FRAME_BYTES, maxMessagePayloadSize=FRAME_BYTES)
 
 
 def log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
@@ -22,6 +34,7 @@ def main() -> int:
 
     from openhands_site.asgi import application  # sets Django up, and with it the log
 
+    daphne.server.WebSocketFactory = BoundedWebSocketFactory
     server = Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=settings.HOST, port=settings.PORT),

@@ -37,7 +37,6 @@ class ModelCaller:
     def prepare(self) -> None:
         conversation = self.holder.conversation
         self.cost = float(usage.spend(conversation.pk).cost or 0)
-        self._choice = registry.choose(conversation.owner, conversation.model)
         self._model: Model | None = None
 
     @property
@@ -57,7 +56,7 @@ class ModelCaller:
         """Calls once and appends what came of it. Returns what went wrong, which the caller records."""
         read_until = self.holder.history.cursor
         try:
-            self._model = self._model or registry.create(self._choice)
+            self._model = self._model or self._create_model()
         except LLMError as error:
             return _as_event(error, None)
         call_id = self._open_call(self._model)
@@ -82,6 +81,10 @@ class ModelCaller:
             usage.settle_call(call_id=call_id, status=LLMCall.Status.FAILED, error=repr(error))
             raise
         return self._keep(call_id, reply, read_until, boot_id)
+
+    def _create_model(self) -> Model:
+        conversation = self.holder.conversation
+        return registry.create(registry.choose(conversation.owner, conversation.model))
 
     def _open_call(self, model: Model) -> UUID:
         with transaction.atomic():

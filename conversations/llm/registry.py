@@ -1,10 +1,12 @@
 """Which model a conversation uses, with whose key, who makes it, and what it costs."""
 
+from contextlib import suppress
 from decimal import Decimal
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from accounts.encryption import UndecryptableError
 from accounts.models import User, UserSettings
 from conversations.llm import prices, routing
 from conversations.llm.base import Factory, Model, ModelChoice
@@ -14,14 +16,41 @@ from conversations.llm.prices import Price
 SCRIPTED = "scripted"
 
 
+def default_name(user: User) -> str:
+    """The user's model, else the server's."""
+    return _own(user).llm_model or str(settings.LLM_MODEL)
+
+
 def choose(user: User, name: str = "") -> ModelChoice:
     """The model `name`, else the user's, else the server's, and how to reach it.
 
     A key goes only where it belongs: a user's base URL gets that user's key or none; a user's key without a
     base URL is for the provider of the user's model; the server's is for that of LLM_MODEL, or LLM_BASE_URL.
+    Raises LLMError where the user's key cannot be read any more.
     """
-    own = UserSettings.objects.filter(user=user).first() or UserSettings(user=user)
-    name = name or own.llm_model or settings.LLM_MODEL
+    own = _own(user)
+    try:
+        return _reach(own, name or own.llm_model or settings.LLM_MODEL)
+    except UndecryptableError as error:
+        raise LLMError(
+            "Your provider's key was stored under a secret key that the server no longer has: enter it anew under "
+            "Settings.",
+            code="key_unreadable",
+            fault="user",
+        ) from error
+
+
+def warm_up() -> None:
+    """Loads what the server's own model needs, which can take seconds, so that no conversation waits for it."""
+    with suppress(LLMError):  # whoever uses the model is told
+        create(ModelChoice(settings.LLM_MODEL, settings.LLM_API_KEY, settings.LLM_BASE_URL))
+
+
+def _own(user: User) -> UserSettings:
+    return UserSettings.objects.filter(user=user).first() or UserSettings(user=user)
+
+
+def _reach(own: UserSettings, name: str) -> ModelChoice:
     if own.llm_base_url and routing.may_be_redirected(name):
         return ModelChoice(name, own.llm_api_key, own.llm_base_url)
     is_own_key = not own.llm_base_url and (not own.llm_model or _share_a_provider(name, own.llm_model))

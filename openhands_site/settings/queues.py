@@ -40,3 +40,5 @@ SWEEPS = {
     "agent": ["conversations.sweep.sweep"],
     "sandboxes": ["sandboxes.sweep.sweep"],
 }
+# What a worker does beside when it starts, likewise: dotted paths to functions without arguments.
+WARM_UPS = {"agent": ["conversations.llm.registry.warm_up"]}

@@ -147,7 +147,7 @@ async def test_access_that_ends_closes_the_socket_at_once(
         await client.until("usage")
         await heard(redis_process, conversation)
         await in_database(revoke_api_key, key_id=row.pk, by=owner)
-        redis_process.publish(redis_client.access_channel(), "")
+        redis_process.publish(redis_client.access_channel(), str(owner.pk))
         assert await client.next() == {"type": "closed", "code": 4001}
 
 

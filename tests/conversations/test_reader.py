@@ -28,7 +28,8 @@ class Watcher:
     """A socket that only notes what it is told."""
 
     def __init__(self) -> None:
-        self.wakes = self.rechecks = 0
+        self.wakes = 0
+        self.rechecks: list[str] = []
         self.deltas: list[str] = []
 
     def wake(self) -> None:
@@ -37,8 +38,8 @@ class Watcher:
     def offer_delta(self, text: str) -> None:
         self.deltas.append(text)
 
-    def recheck(self) -> None:
-        self.rechecks += 1
+    def recheck(self, user_id: str) -> None:
+        self.rechecks.append(user_id)
 
 
 @pytest.fixture
@@ -203,8 +204,8 @@ async def test_access_that_ended_somewhere_makes_every_socket_look(
 ) -> None:
     _one, _feed, watcher = watched
     await subscribed(redis_process, conversation)
-    redis_process.publish(redis_client.access_channel(), "")
-    await until(lambda: watcher.rechecks == 1)
+    redis_process.publish(redis_client.access_channel(), "a user's id")
+    await until(lambda: watcher.rechecks == ["a user's id"])
 
 
 async def test_with_nothing_watched_no_task_and_no_connection_is_left(

@@ -2,10 +2,14 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from cryptography.fernet import Fernet
+from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import User, UserSettings
 from conversations import services
 from conversations.errors import ConflictError, InvalidInputError, NotVisibleError
+from conversations.llm import registry
+from conversations.llm.errors import LLMError
 from conversations.models import Conversation, Event
 from sandboxes.models import Sandbox
 
@@ -66,6 +70,16 @@ def test_bad_input_is_refused_with_the_field_that_is_wrong(
     assert refusal.value.field == field
     assert not Conversation.objects.exists()
     assert not Sandbox.objects.exists()
+
+
+def test_a_model_whose_key_cannot_be_read_any_more_does_not_keep_a_task_from_being_filed(
+    owner: User, settings: Settings
+) -> None:
+    UserSettings.objects.create(user=owner, llm_model="openai/gpt-4o", llm_api_key="sk-1")
+    settings.SECRET_KEYS = [Fernet.generate_key().decode()]
+    assert started(owner).model == "openai/gpt-4o"
+    with pytest.raises(LLMError, match="enter it anew under Settings"):
+        registry.choose(owner)
 
 
 def test_a_message_sent_twice_is_one_event(owner: User) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from accounts.models import User
 from accounts.services import create_api_key
@@ -50,6 +51,9 @@ class Watcher:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self.cursor = 0
+
+    async def send(self, text: str) -> None:
+        await self._connection.send(text)
 
     async def next(self, seconds: float = 10) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
@@ -154,6 +158,25 @@ async def test_two_hundred_sockets_are_watched_by_one_process_and_a_restarted_re
     await asyncio.sleep(1)
     await asyncio.to_thread(send, daphne, conversation, key, "when Redis was back")
     await watchers
+
+
+async def test_a_frame_beyond_all_measure_closes_its_own_socket_alone(
+    daphne: DaphneProcess, conversation: Conversation, key: str
+) -> None:
+    async with (
+        watching(daphne, conversation, key) as neighbour,
+        watching(daphne, conversation, key) as sender,
+    ):
+        await neighbour.until("usage")
+        before = daphne.memory()
+        with suppress(ConnectionClosed):  # the server can close before it has all been sent
+            await sender.send("x" * 60 * MEGABYTE)
+        with pytest.raises(ConnectionClosed):
+            await sender.until("nothing")
+        assert daphne.memory() - before < 40 * MEGABYTE
+        sent = asyncio.create_task(asyncio.to_thread(send, daphne, conversation, key, "still here"))
+        await neighbour.until("events", "still here")
+        await sent
 
 
 def write(conversation: Conversation, count: int, length: int) -> None:

@@ -38,16 +38,7 @@ class DaphneProcess:
         }
 
     def __enter__(self) -> "DaphneProcess":
-        command = [
-            sys.executable,
-            "-m",
-            "daphne",
-            "-b",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "openhands_site.asgi:application",
-        ]
+        command = [sys.executable, "-m", "openhands_site.web"]
         self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
         while not self._listens():
