@@ -1,7 +1,7 @@
 # `make help` says what there is. Everything goes through .venv, which openhands_site/bootstrap.py makes.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types build lock clean
+.PHONY: help run test lint types build bench lock clean
 
 # The first Python that is new enough and can make an environment; failing that one that is only new enough, and
 # bootstrap.py says what it lacks. They are tried, for a shim may be on PATH with nothing behind it.
@@ -38,6 +38,10 @@ types: ## Check the types
 
 build: ## Build what `make run` needs, without starting it
 	@$(BOOTSTRAP) runtime assets
+
+bench: ## Measure (ARGS="terminal" chooses); prints a table and a JSON object
+	@$(BOOTSTRAP) development assets
+	@$(IN_VENV) -m benchmarks $(ARGS)
 
 lock: ## Resolve the packages anew from pyproject.toml and package.json (UPGRADE=1: to their newest versions)
 	@$(BOOTSTRAP) development

@@ -182,7 +182,7 @@ def _title_from(text: str) -> str:
     """The first line of the message that says something, shortened at a word."""
     lines = (" ".join(raw.split()) for raw in text.splitlines())
     line = next((line for line in lines if line.strip("`#> ") and not line.startswith("```")), "")
-    line = line.lstrip("#> ")
+    line = line.lstrip("#> ").rstrip(":")
     if len(line) <= 80:
         return line or "New conversation"
     return line[:80].rsplit(" ", 1)[0] + "…"

@@ -5,7 +5,7 @@ import json
 from base64 import b64decode
 from concurrent.futures import CancelledError, Future
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
@@ -99,6 +99,21 @@ class Executor:
         if not wait_for(future, self.holder, self.inbox, leave_at_shutdown=True):
             return self._interrupt(opened, reachable, future)
         return self._conclude(opened, reachable, future)
+
+    def end_running_commands(self) -> None:
+        """What goes on in a shell since an earlier action is interrupted too; nobody waits for it."""
+        reachable = self.reach()
+        if reachable is None:
+            return
+        for session in self.holder.history.running_sessions:
+            request = protocol.ActionRequest(
+                conversation_id=str(self.holder.id),
+                boot_id=reachable.boot_id,
+                fence=self.holder.fence,
+                tool="terminal",
+                arguments={"command": "C-c", "is_input": True, "session": session},
+            )
+            async_thread.run(client.put_action(reachable, uuid4(), request))
 
     def _conclude(
         self, opened: OpenAction, reachable: client.Reachable, future: "Future[protocol.Result]"

@@ -60,6 +60,7 @@ class History:
         self.pause_ordered = False
         self.start_failed = False
         self.bound_boot: str | None = None
+        self.running_sessions: set[str] = set()
         self.steps = 0
         self.base_steps = 0
         self.base_cost = 0.0
@@ -124,6 +125,7 @@ class History:
         opened = self.open.pop(observation.action_id)
         self.context.add_observation(observation)
         self.repetition.add(opened.action, observation)
+        self._note_session(observation)
         if observation.boot_id:
             self.bound_boot = observation.boot_id
         if opened.action.tool == FINISH and observation.outcome == "ok":
@@ -131,6 +133,14 @@ class History:
         if self.is_finished and not self.open:
             self.agents_turn = self.person_spoke
             self.is_finished = not self.person_spoke
+
+    def _note_session(self, observation: Observation) -> None:
+        """Which shells have a command that went on when its observation was made."""
+        session = observation.meta.get("session")
+        if session and observation.meta.get("still_running"):
+            self.running_sessions.add(session)
+        else:
+            self.running_sessions.discard(session)
 
     def _on_control(self, control: Control) -> None:
         if control.order == "stop":

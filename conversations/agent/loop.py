@@ -137,6 +137,7 @@ class Agent:
         ]
         stopped = [Draft(AgentStateChanged(state="stopped"), "system")]
         self.holder.append(*interrupted, *(stopped if self.history.state != AgentState.STOPPED else []))
+        self.executor.end_running_commands()
 
     def wait_for_sandbox(self) -> bool:
         """It is being started, or is asked to start now; "ready" makes the work due again."""

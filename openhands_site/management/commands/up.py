@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -107,12 +108,11 @@ class Command(BaseCommand):
             return
         if name == "redis":
             log.debug(line, process=name)
-        elif not settings.LOG_JSON:
-            sys.stderr.write(f"{name:>10} │ {line}\n")
-        elif is_json(line):
-            sys.stderr.write(f"{line}\n")
-        else:
+        elif settings.LOG_JSON and not is_json(line):
             log.info(line, process=name)
+        else:
+            with suppress(OSError):  # nobody reads our log any more: no reason for a child to stand still
+                sys.stderr.write(f"{line}\n" if settings.LOG_JSON else f"{name:>10} │ {line}\n")
 
 
 class Ending:
