@@ -166,14 +166,14 @@ def _checked_text(text: str) -> str:
             "put long material into a file or a repository and name it.",
             field="text",
         )
-    if "\x00" in text:
-        raise InvalidInputError("The message holds a NUL character; take it out.", field="text")
+    if not timeline.is_storable(text):
+        raise InvalidInputError("The message holds a NUL or half a character; take it out.", field="text")
     return text
 
 
 def _checked_title(title: str) -> str:
     title = " ".join(title.split())
-    if not 1 <= len(title) <= TITLE_LIMIT or "\x00" in title:
+    if not 1 <= len(title) <= TITLE_LIMIT or not timeline.is_storable(title):
         raise InvalidInputError(f"A title has 1 to {TITLE_LIMIT} characters.", field="title")
     return title
 
@@ -199,6 +199,6 @@ def _checked_steps(max_steps: int | None) -> int:
 def _checked_budget(max_budget: Decimal | None) -> Decimal | None:
     if max_budget is None:
         return None if settings.MAX_BUDGET is None else Decimal(str(settings.MAX_BUDGET))
-    if not Decimal(0) < max_budget < Decimal(10**8):
-        raise InvalidInputError("max_budget is an amount in US dollars above 0.", field="max_budget")
+    if not Decimal("0.0001") <= max_budget < Decimal(10**8):
+        raise InvalidInputError("max_budget is an amount in US dollars from 0.0001.", field="max_budget")
     return max_budget.quantize(Decimal("0.0001"))

@@ -127,8 +127,15 @@ def _place(conversation: Conversation, draft: Draft, now: datetime) -> Event:
 
 
 def fit(conversation_id: UUID, kind: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload within PAYLOAD_LIMIT: its longest texts become blobs, the longest first."""
-    excess = len(json.dumps(payload)) - PAYLOAD_LIMIT
+    """The payload within PAYLOAD_LIMIT: its longest texts become blobs, the longest first.
+
+    What no database takes into JSON is replaced: a NUL, and halves of surrogate pairs, which models and commands do
+    produce.
+    """
+    encoded = json.dumps(payload)
+    if "\\u0000" in encoded or "\\ud" in encoded:
+        payload = _storable(payload)
+    excess = len(encoded) - PAYLOAD_LIMIT
     for holder, key in sorted(_long_texts(kind, payload), key=_length, reverse=True):
         if excess <= 0:
             break
@@ -137,6 +144,20 @@ def fit(conversation_id: UUID, kind: str, payload: dict[str, Any]) -> dict[str, 
     if excess > 0:
         raise PayloadTooLargeError(f"a {kind} event is {excess} bytes over {PAYLOAD_LIMIT}")
     return payload
+
+
+def is_storable(text: str) -> bool:
+    return _storable(text) == text
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
 
 
 def _long_texts(kind: str, payload: dict[str, Any]) -> Iterable[tuple[dict[str, Any], str]]:
@@ -151,7 +172,7 @@ def _length(slot: tuple[dict[str, Any], str]) -> int:
 
 def _to_blob(conversation_id: UUID, value: Any) -> dict[str, Any]:
     if isinstance(value, str):
-        data, media_type = value.encode(errors="surrogatepass"), "text/plain"
+        data, media_type = value.encode(), "text/plain"
     else:
         data, media_type = json.dumps(value).encode(), "application/json"
     return blobs.store(conversation_id, data, media_type).model_dump(mode="json")

@@ -40,7 +40,11 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderers: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # A plain traceback: the richer ones print local variables, and with them keys and tokens.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    renderers: list[Any] = [console]
     if json:
         renderers = [
             structlog.processors.format_exc_info,

@@ -55,6 +55,9 @@ def test_another_user_may_use_the_same_idempotency_key(owner: User, teammate: Us
     [
         ({"text": "  \n"}, "text"),
         ({"text": "nul \x00"}, "text"),
+        ({"text": "half \ud800"}, "text"),
+        ({"title": "half \udc00"}, "title"),
+        ({"max_budget": Decimal("0.00001")}, "max_budget"),
         ({"text": "x" * 1_000_001}, "text"),
         ({"title": "t" * 201}, "title"),
         ({"max_steps": 0}, "max_steps"),

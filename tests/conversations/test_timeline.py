@@ -57,6 +57,12 @@ def test_a_long_text_becomes_a_blob_that_is_read_back_whole(conversation: Conver
     assert Blob.objects.get().conversation == conversation
 
 
+def test_what_no_database_takes_is_replaced_and_the_rest_is_kept(conversation: Conversation) -> None:
+    (event,) = timeline.append(conversation.pk, Draft(Message(text="a\x00b\ud800c 😀 \\u0000"), "agent"))
+    event.refresh_from_db()
+    assert event.payload["text"] == "a\ufffdb?c 😀 \\u0000"
+
+
 def test_of_many_texts_only_the_longest_are_moved(conversation: Conversation) -> None:
     parts = [TextPart(text="a" * 50_000), TextPart(text="b" * 30_000)]
     (event,) = timeline.append(
