@@ -73,6 +73,8 @@ export class ConversationSocket extends EventTarget {
     if (frame.type === "events") return this.#take(frame.events);
     if (frame.type === "ack") return this.#settle(frame, "ack");
     if (frame.type === "error") return this.#refuse(frame);
+    // A log that came back from a backup can be shorter than what we had.
+    if (frame.type === "replayed") this.after = Math.min(this.after, frame.sequence);
     this.#tell(frame.type, frame);
   }
 
