@@ -23,7 +23,7 @@ run: ## Start everything on http://localhost:8000 (PORT, OPENHANDS_HOME and docs
 	@exec $(IN_VENV) manage.py up
 
 test: ## Run the tests (ARGS="-k name" chooses; what needs a missing service is skipped)
-	@$(BOOTSTRAP) development assets
+	@$(BOOTSTRAP) development assets elements
 	@$(IN_VENV) -m pytest $(ARGS)
 
 lint: ## Check style, formatting, and which module may import which

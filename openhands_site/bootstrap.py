@@ -101,6 +101,13 @@ def collect_static(sources: list[Path]) -> None:
     refresh(stamp, sources)
 
 
+def elements() -> None:
+    """Tests what of the front end needs no browser."""
+    npm, environ = find_npm()
+    say("Testing the front end's elements …")
+    run_quietly([*npm, "test", "--silent"], "A test of static/js failed; it stands above.", environ)
+
+
 def find_npm() -> tuple[list[str | Path], dict[str, str]]:
     """How to call npm, and in which environment: the machine's if its Node is new enough, else one from a wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
@@ -202,7 +209,7 @@ def start(command: Sequence[object], environ: dict[str, str] | None = None) -> "
     )
 
 
-STEPS = {"runtime": runtime, "development": development, "assets": assets, "lock": lock}
+STEPS = {"runtime": runtime, "development": development, "assets": assets, "elements": elements, "lock": lock}
 
 
 def main(names: list[str]) -> int:

@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection
 
 from conversations.models import Conversation
 from openhands_site import redis_client
+from openhands_site.db import release_connection
 
 POLL_SECONDS = 0.4
 RECONNECT_SECONDS = 1.0
@@ -92,6 +93,7 @@ class OrderReader:
             except DatabaseError as error:
                 log.warning("orders cannot be read", error=str(error))
                 connection.close()
+            release_connection()
 
     def look(self, conversation_ids: list[UUID]) -> None:
         """Reads the last order of each and signals what is new."""

@@ -206,7 +206,8 @@ async def test_a_socket_idle_for_a_minute_lives_and_those_that_never_read_cost_l
         await asyncio.to_thread(send, daphne, conversation, key, "to the neighbour")
         await neighbour.until("events", "to the neighbour", 3)
         await asyncio.sleep(65 - (time.monotonic() - began))
-        assert daphne.memory() - before < grown + 10 * MEGABYTE
+        # Without a bound each of them would cost its whole log, 40 MB; what the neighbour's reads take is noise.
+        assert daphne.memory() - before < grown + 40 * MEGABYTE
         async with asyncio.timeout(15):
             await asyncio.gather(*(until_dropped(reader) for reader in deaf))
         sent = asyncio.create_task(asyncio.to_thread(send, daphne, idle_conversation, key, "after a minute"))
