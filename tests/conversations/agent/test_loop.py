@@ -1,12 +1,14 @@
 """The real loop on the memory backend, with a model whose turns the test writes down."""
 
 import time
+from decimal import Decimal
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import User
 from conversations import services
-from conversations.llm.base import Reply, ToolCall
+from conversations.llm.base import Reply, ToolCall, Usage
 from conversations.llm.errors import LLMError
 from conversations.models import LLMCall
 from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
@@ -88,6 +90,17 @@ def test_the_limit_on_steps_rests_and_a_person_can_go_on(owner: User) -> None:
     services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
     assert work(conversation).agent_state == "limit_reached"
     services.send_message(conversation_id=conversation.pk, by=owner, text="Go on")
+    assert work(conversation).agent_state == "finished"
+
+
+def test_the_limit_on_money_rests_and_a_person_can_go_on(owner: User, settings: Settings) -> None:
+    settings.LLM_INPUT_COST_PER_TOKEN = settings.LLM_OUTPUT_COST_PER_TOKEN = 0.01
+    dear = Usage(prompt_tokens=10, completion_tokens=10, cost=Decimal("0.6"))
+    thoughts = [calls(call("think", thought=str(n)), usage=dear) for n in range(3)]
+    conversation = work(start(owner, [*thoughts, FINISH], max_budget=Decimal(1)))
+    assert conversation.agent_state == "limit_reached"
+    assert LLMCall.objects.count() == 2
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
     assert work(conversation).agent_state == "finished"
 
 
