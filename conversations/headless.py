@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection, transaction
+import structlog
+from django.db import DatabaseError, connection, transaction
 
 from accounts.models import User
 from conversations import services, timeline
@@ -26,6 +27,7 @@ from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
 
 POLL_SECONDS = 0.05
+log = structlog.get_logger(__name__)
 
 
 class HeadlessTask:
@@ -39,6 +41,7 @@ class HeadlessTask:
                 owner=owner, text=text, model=model, max_budget=max_budget, reserved_for=self.worker.id
             ).pk
         self._is_stop_wanted = threading.Event()
+        self._failures: list[Exception] = []
 
     def run(self) -> Iterator[Event]:
         """Yields the events in order until the agent rests."""
@@ -55,6 +58,8 @@ class HeadlessTask:
                     yield event
                 if at_rest:
                     return
+                if self._failures:
+                    raise self._failures[0]
                 time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -83,7 +88,7 @@ class HeadlessTask:
     def _working(self) -> Iterator[None]:
         ended = threading.Event()
         rounds = [
-            threading.Thread(target=_repeat, args=(work, ended), daemon=True)
+            threading.Thread(target=_repeat, args=(work, ended, self._failures), daemon=True)
             for work in (self._serve_sandbox, self._serve_agent)
         ]
         for thread in rounds:
@@ -111,9 +116,15 @@ def _serve(sandbox: Sandbox, worker_id: UUID) -> None:
     work(sandbox.pk, worker_id)
 
 
-def _repeat(work: Callable[[], None], ended: threading.Event) -> None:
+def _repeat(work: Callable[[], None], ended: threading.Event, failures: list[Exception]) -> None:
     try:
         while not ended.wait(POLL_SECONDS):
-            work()
+            try:
+                work()
+            except DatabaseError as error:
+                log.warning("the database failed; it is tried again", error=str(error))
+                connection.close()
+    except Exception as error:  # noqa: BLE001 - raised again where the events are read
+        failures.append(error)
     finally:
         connection.close()

@@ -16,6 +16,9 @@ def record(conversation: Conversation, draft: Draft) -> Event:
     order = draft.payload.order
     if order == "resume" or _is_held(conversation):
         return timeline.write(conversation, draft, wake=order == "resume")[0]
+    if order == "pause" and open_actions(conversation) and conversation.agent_state == AgentState.RUNNING:
+        # A dead worker may have sent one of them: another has to see how it ended before the log may rest.
+        return timeline.write(conversation, draft, wake=True)[0]
     followers = _stop(conversation) if order == "stop" else _pause(conversation)
     # Nobody holds it, but one presumed dead may wake up: the raised fence keeps it out.
     conversation.lease_worker, conversation.due_since = None, None

@@ -29,8 +29,10 @@ class SandboxObserver:
         """Nothing for the log: the loop sees it, and the next start is told."""
 
     def _tell(self, sandbox_id: UUID, progress: StartupProgress, *, wake: bool = False) -> None:
-        for conversation_id in Conversation.objects.filter(sandbox=sandbox_id).values_list("pk", flat=True):
-            conversation = timeline.lock(conversation_id)
+        # Locked as they are found: one that is being deleted meanwhile drops out.
+        for conversation in (
+            Conversation.objects.select_for_update().filter(sandbox=sandbox_id).order_by("pk")
+        ):
             waits = wake and conversation.agent_state in WAITING
             timeline.write(conversation, Draft(progress, "sandbox"), wake=waits)
 

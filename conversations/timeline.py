@@ -147,7 +147,7 @@ def fit(conversation_id: UUID, kind: str, payload: dict[str, Any]) -> dict[str, 
 
 
 def is_storable(text: str) -> bool:
-    return _storable(text) == text
+    return bool(_storable(text) == text)
 
 
 def _storable(value: Any) -> Any:

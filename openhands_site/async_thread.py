@@ -8,13 +8,14 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from functools import cache
 from typing import Any, TypeVar
+
+from openhands_site.once import once
 
 T = TypeVar("T")
 
 
-@cache
+@once
 def loop() -> asyncio.AbstractEventLoop:
     """The loop, whose thread is started at the first call."""
     new = asyncio.new_event_loop()

@@ -6,7 +6,6 @@ for Redis. What does not fit, or cannot be sent, is dropped: sweeps and polls co
 
 import queue
 import threading
-from functools import cache
 from typing import Any, Protocol, cast
 
 import structlog
@@ -14,6 +13,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from openhands_site import redis_client
+from openhands_site.once import once
 
 QUEUE_LIMIT = 10_000
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class _Outbox:
                 failing = False
 
 
-@cache
+@once
 def _outbox() -> _Outbox:
     return _Outbox()
 

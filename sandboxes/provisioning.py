@@ -17,7 +17,6 @@ from sandboxes.holding import Holding, NoLongerOursError
 from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
 
-RETRIES = 30
 RETRY_SECONDS = 2
 log = structlog.get_logger(__name__)
 
@@ -48,11 +47,14 @@ def _bring(sandbox_id: UUID, worker_id: UUID) -> None:
         except DatabaseError:
             log.exception("the database failed while a sandbox was worked on")
             _give_back_when_possible(holding)
+        except Exception:
+            _give_back_when_possible(holding)
+            raise
 
 
 def _give_back_when_possible(holding: Holding) -> None:
     """A live worker's lease is nobody else's: it must not be kept because the database was away for a while."""
-    for _ in range(RETRIES):
+    while True:
         connection.close()
         try:
             holding.give_back()

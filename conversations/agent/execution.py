@@ -62,6 +62,16 @@ class Executor:
         in_sandbox = tool is not None and tool.runs_in_sandbox
         return in_sandbox and opened.id not in self._maybe_sent and self.reach() is None
 
+    @property
+    def in_flight(self) -> OpenAction | None:
+        """The action that may be running in the sandbox: the log must not rest before it has its observation."""
+        first = next(iter(self.holder.history.open.values()), None)
+        return first if first and first.id in self._maybe_sent else None
+
+    def give_up(self, opened: OpenAction) -> None:
+        """Records that nobody will know how the action ended."""
+        self._observe(opened, "lost")
+
     def execute(self, opened: OpenAction) -> None:
         """Ends with an observation, or leaves the action open for the loop's next move: a stop was ordered, or the
         sandbox went away."""

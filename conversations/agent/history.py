@@ -94,7 +94,8 @@ class History:
     def may_have_been_sent(self) -> bool:
         """Whether a worker that stopped writing here may have sent the first open action to the sandbox.
 
-        It has not where the log rests: `running` is written before anything is sent.
+        It has not where the log rests: `running` is written before anything is sent, and nobody rests with an
+        action that may have been sent.
         """
         return self.state == AgentState.RUNNING
 
@@ -144,7 +145,7 @@ class History:
 
     def _on_control(self, control: Control) -> None:
         if control.order == "stop":
-            self.stop_ordered, self.pause_ordered = True, False
+            self.stop_ordered, self.pause_ordered = self._has_something_to_stop(), False
             self.is_halted = True
         elif control.order == "pause":
             self.pause_ordered = True
@@ -152,6 +153,13 @@ class History:
             self.pause_ordered = False
             self.is_halted = False
             self.start_failed = False
+
+    def _has_something_to_stop(self) -> bool:
+        """A stop at rest is on record and changes nothing, unless a turn is about to begin."""
+        if self.state == AgentState.STOPPED:
+            return False
+        is_at_rest = self.state in RESTING and self.state != AgentState.PAUSED
+        return bool(self.open) or not is_at_rest or (self.agents_turn and not self.is_halted)
 
     def _on_state(self, changed: AgentStateChanged) -> None:
         self.state = AgentState(changed.state)

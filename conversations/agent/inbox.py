@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from django.db import DatabaseError, connection
 from conversations.models import Conversation
 from openhands_site import redis_client
 from openhands_site.db import release_connection
+from openhands_site.once import once
 
 POLL_SECONDS = 0.4
 RECONNECT_SECONDS = 1.0
@@ -121,6 +121,6 @@ class OrderReader:
             inbox.put("order")
 
 
-@cache
+@once
 def reader() -> OrderReader:
     return OrderReader()

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, connection, transaction
 
+from conversations import timeline
 from conversations.agent import inbox as inboxes
 from conversations.agent.calling import ModelCaller
 from conversations.agent.execution import Executor
@@ -47,14 +48,18 @@ def run(conversation_id: UUID, worker_id: UUID) -> None:
             log.info("the conversation was taken over or deleted", fence=fence)
         except DatabaseError as error:
             log.warning("the database failed; the work stays due", error=str(error))
-            _release(conversation_id, fence)
+            _release(conversation_id, fence, lease_worker=None)
+        except Exception:
+            # Its log cannot be read, say: to try the same every 2 s would help nobody.
+            log.exception("the conversation cannot be worked on")
+            _release(conversation_id, fence, lease_worker=None, due_since=None)
 
 
-def _release(conversation_id: UUID, fence: int) -> None:
-    """Gives the lease back as soon as the database answers; the sweep then finds the work due."""
+def _release(conversation_id: UUID, fence: int, **values: None) -> None:
+    """Gives the lease back as soon as the database answers."""
     while True:
         try:
-            Conversation.objects.filter(pk=conversation_id, lease_fence=fence).update(lease_worker=None)
+            Conversation.objects.filter(pk=conversation_id, lease_fence=fence).update(**values)
         except DatabaseError:
             connection.close()
             time.sleep(RELEASE_RETRY_SECONDS)
@@ -72,23 +77,27 @@ class Agent:
         self.executor = Executor(holder, inbox)
 
     def work(self) -> None:
+        self.holder.load()
+        usage.settle_abandoned(self.holder.id, self.holder.fence)
+        self.executor.take_over()
+        self.caller.prepare()
         try:
-            self.holder.load()
-            usage.settle_abandoned(self.holder.id, self.holder.fence)
-            self.executor.take_over()
-            self.caller.prepare()
             while not inboxes.reader().is_shutting_down:
-                if self.carry_out(next_move(self.history, self.caller.limit_problem)):
+                if self.step():
                     return
         except ShutdownError:
             pass
-        except (LeaseLostError, Conversation.DoesNotExist, DatabaseError):
+        self.holder.leave()
+
+    def step(self) -> bool:
+        """One move; what goes wrong in it is recorded. Returns whether the lease was given up."""
+        try:
+            return self.carry_out(next_move(self.history, self.caller.limit_problem))
+        except (ShutdownError, LeaseLostError, Conversation.DoesNotExist, DatabaseError):
             raise
         except Exception as error:
             log.exception("a step failed")
-            self.fail("internal", f"The server failed in this step: {type(error).__name__}: {error}")
-            return
-        self.holder.leave()
+            return self.fail("internal", f"The server failed in this step: {type(error).__name__}: {error}")
 
     def carry_out(self, move: Move) -> bool:
         """Makes the move. Returns whether the lease was given up."""
@@ -97,6 +106,9 @@ class Agent:
                 self.stop()
                 return False
             case Rest(state, reason):
+                if opened := self.executor.in_flight:
+                    self.executor.execute(opened)
+                    return False
                 return self.holder.rest(state, reason, cost=self.caller.cost)
             case Execute(opened):
                 if self.history.state != AgentState.RUNNING or self.executor.lacks_sandbox(opened):
@@ -135,8 +147,7 @@ class Agent:
             )
             for action_id in self.history.open
         ]
-        stopped = [Draft(AgentStateChanged(state="stopped"), "system")]
-        self.holder.append(*interrupted, *(stopped if self.history.state != AgentState.STOPPED else []))
+        self.holder.append(*interrupted, Draft(AgentStateChanged(state="stopped"), "system"))
         self.executor.end_running_commands()
 
     def wait_for_sandbox(self) -> bool:
@@ -156,6 +167,7 @@ class Agent:
             return sandbox
         conversation = self.holder.conversation
         with transaction.atomic():
+            timeline.lock(conversation.pk, fence=self.holder.fence)
             made = sandboxes.create_sandbox(
                 owner=conversation.owner, reserved_for=conversation.reserved_for_id
             )
@@ -164,6 +176,8 @@ class Agent:
         return made
 
     def fail(self, code: str, message: str, fault: str = "server") -> bool:
+        if opened := self.executor.in_flight:
+            self.executor.give_up(opened)
         error = Error.model_validate({"code": code, "message": message, "fault": fault})
         self.holder.append(Draft(error, "system"))
         return self.holder.rest(AgentState.ERROR, message)

@@ -3,7 +3,7 @@
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -27,11 +27,12 @@ def due(rows: "models.QuerySet[Row]", worker_id: UUID) -> "models.QuerySet[Row]"
 
 def take(rows: "models.QuerySet[Row]", pk: UUID, worker_id: UUID) -> int | None:
     """Takes the lease of the row if its work is due and it is free. Returns the new fence, or None."""
-    taken = (
-        due(rows.filter(pk=pk), worker_id)
-        .order_by()
-        .update(lease_worker=worker_id, lease_fence=F("lease_fence") + 1, lease_taken_at=Now())
-    )
-    if not taken:
-        return None
-    return int(rows.filter(pk=pk, lease_worker=worker_id).values_list("lease_fence", flat=True).get())
+    with transaction.atomic():  # a lease that nobody knows the fence of would be kept for ever
+        taken = (
+            due(rows.filter(pk=pk), worker_id)
+            .order_by()
+            .update(lease_worker=worker_id, lease_fence=F("lease_fence") + 1, lease_taken_at=Now())
+        )
+        if not taken:
+            return None
+        return int(rows.filter(pk=pk, lease_worker=worker_id).values_list("lease_fence", flat=True).get())
