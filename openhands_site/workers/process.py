@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -19,6 +20,7 @@ from django.db.models.functions import Now
 from openhands_site.workers.models import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS, Worker
 
 BLIND_AFTER_SECONDS = 4
+FORGOTTEN_AFTER = timedelta(days=1)
 log = structlog.get_logger(__name__)
 Sweep = Callable[[UUID, int], None]
 
@@ -81,6 +83,7 @@ class WorkerProcess:
         if worker_id:
             worker.pk = worker_id
         worker.save(force_insert=True)
+        Worker.objects.filter(last_seen__lt=Now() - FORGOTTEN_AFTER).delete()  # the rows of killed processes
         return worker.pk
 
 

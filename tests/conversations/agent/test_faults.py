@@ -133,3 +133,37 @@ def test_a_start_that_fails_says_why_and_the_next_message_tries_again(owner: Use
     )
     services.send_message(conversation_id=conversation.pk, by=owner, text="Try again")
     assert work(conversation).agent_state == "finished"
+
+
+def test_a_sandbox_that_dies_while_a_pause_waits_for_its_action_loses_it_and_never_runs_it_again(
+    owner: User,
+) -> None:
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    thread = work_beside(conversation)
+    until(lambda: name in memory.held)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="pause")
+    conversation.refresh_from_db()
+    assert conversation.sandbox_id
+    memory.kill(conversation.sandbox_id)
+    thread.join(10)
+    assert kinds(conversation)[-2:] == ["observation:lost", "state:paused"]
+    memory.held.discard(name)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
+    assert work(conversation).agent_state == "finished"
+    assert name not in memory.held
+
+
+def test_a_pause_of_a_dead_workers_conversation_takes_effect_when_its_action_has_ended(owner: User) -> None:
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    frozen = work_beside(conversation)
+    until(lambda: name in memory.held)
+    bury(conversation)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="pause")
+    taker = work_beside(conversation)
+    until(lambda: Conversation.objects.get(pk=conversation.pk).lease_fence == 2)
+    memory.release(name)
+    taker.join(10)
+    frozen.join(10)
+    assert kinds(conversation)[-2:] == ["observation:ok", "state:paused"]

@@ -173,3 +173,16 @@ def test_two_workers_never_hold_one_conversation(owner: User) -> None:
     thread.join(10)
     assert kinds(conversation).count("action") == 1
     assert LLMCall.objects.count() == 1
+
+
+def test_a_stop_at_rest_is_on_record_and_the_next_message_is_answered(owner: User) -> None:
+    conversation = work(start(owner, [Reply("Which?"), FINISH, FINISH]))
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
+    for _ in range(2):
+        services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    services.send_message(conversation_id=conversation.pk, by=owner, text="Go on")
+    assert work(conversation).agent_state == "finished"
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    services.send_message(conversation_id=conversation.pk, by=owner, text="And on")
+    assert work(conversation).agent_state == "finished"
+    assert kinds(conversation).count("state:stopped") == 1
