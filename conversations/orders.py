@@ -3,7 +3,7 @@
 from conversations import timeline
 from conversations.events import Action, AgentStateChanged, Control, Observation, TextPart, load
 from conversations.models import Conversation, Event
-from conversations.states import RESTING, AgentState
+from conversations.states import SETTLED, AgentState
 from conversations.timeline import Draft
 from openhands_site.workers.models import Worker
 
@@ -49,8 +49,7 @@ def _is_held(conversation: Conversation) -> bool:
 
 def _stop(conversation: Conversation) -> list[Draft]:
     """What a stop means with nobody at work: open actions end, and a turn that was due does not begin."""
-    at_rest = conversation.agent_state in RESTING and conversation.agent_state != AgentState.PAUSED
-    if at_rest and conversation.due_since is None:
+    if conversation.agent_state in SETTLED and conversation.due_since is None:
         return []
     interrupted = [
         Draft(

@@ -46,6 +46,8 @@ TRANSITIONS: dict[AgentState, frozenset[AgentState]] = {
 }
 # Where the agent waits for a person.
 RESTING = _ENDS
+# Where it rests of itself: a message alone wakes it, and a stop finds nothing to stop.
+SETTLED = RESTING - {AgentState.PAUSED}
 
 
 class IllegalTransitionError(Exception):

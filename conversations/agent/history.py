@@ -23,7 +23,7 @@ from conversations.events import (
     SystemPrompt,
     TitleChanged,
 )
-from conversations.states import RESTING, AgentState
+from conversations.states import RESTING, SETTLED, AgentState
 from conversations.texts import TextReader
 
 FINISH = "finish"
@@ -158,8 +158,7 @@ class History:
         """A stop at rest is on record and changes nothing, unless a turn is about to begin."""
         if self.state == AgentState.STOPPED:
             return False
-        is_at_rest = self.state in RESTING and self.state != AgentState.PAUSED
-        return bool(self.open) or not is_at_rest or (self.agents_turn and not self.is_halted)
+        return bool(self.open) or self.state not in SETTLED or (self.agents_turn and not self.is_halted)
 
     def _on_state(self, changed: AgentStateChanged) -> None:
         self.state = AgentState(changed.state)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from conversations.agent.history import History, OpenAction
-from conversations.states import RESTING, AgentState
+from conversations.states import SETTLED, AgentState
 
 
 @dataclass(frozen=True)
@@ -55,5 +55,4 @@ def _end_of_turn(history: History) -> Rest:
     if history.is_finished:
         return Rest(AgentState.FINISHED)
     # A second look at a conversation that rests changes nothing; one that was paused is idle again.
-    rests = history.state in RESTING and history.state != AgentState.PAUSED
-    return Rest() if rests else Rest(AgentState.IDLE)
+    return Rest() if history.state in SETTLED else Rest(AgentState.IDLE)
