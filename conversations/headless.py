@@ -36,7 +36,7 @@ class HeadlessTask:
     def __init__(self, *, owner: User, text: str, model: str = "", max_budget: Decimal | None = None) -> None:
         self.owner = owner
         with transaction.atomic():
-            self.worker = WorkerProcess("run_task", [], lambda: 0)
+            self.worker = WorkerProcess("run_task")
             self.conversation_id = services.start_conversation(
                 owner=owner, text=text, model=model, max_budget=max_budget, reserved_for=self.worker.id
             ).pk

@@ -5,7 +5,7 @@ from conversations.events import Action, AgentStateChanged, Control, Observation
 from conversations.models import Conversation, Event
 from conversations.states import SETTLED, AgentState
 from conversations.timeline import Draft
-from openhands_site.workers.models import Worker
+from openhands_site.workers import leases
 
 INTERRUPTED = "Interrupted: a person stopped the agent."
 
@@ -14,7 +14,7 @@ def record(conversation: Conversation, draft: Draft) -> Event:
     """Appends the order to a locked conversation and does what can be done without the agent's loop."""
     assert isinstance(draft.payload, Control)
     order = draft.payload.order
-    if order == "resume" or _is_held(conversation):
+    if order == "resume" or leases.is_held(conversation):
         return timeline.write(conversation, draft, wake=order == "resume")[0]
     if order == "pause" and open_actions(conversation) and conversation.agent_state == AgentState.RUNNING:
         # A dead worker may have sent one of them: another has to see how it ended before the log may rest.
@@ -23,7 +23,9 @@ def record(conversation: Conversation, draft: Draft) -> Event:
     # Nobody holds it, but one presumed dead may wake up: the raised fence keeps it out.
     conversation.lease_worker, conversation.due_since = None, None
     conversation.lease_fence += 1
-    return timeline.write(conversation, draft, *followers)[0]
+    # What it may have sent to the sandbox, a worker has yet to end there.
+    wake = any(isinstance(follower.payload, Observation) for follower in followers)
+    return timeline.write(conversation, draft, *followers, wake=wake)[0]
 
 
 def open_actions(conversation: Conversation) -> list[tuple[Event, Action]]:
@@ -42,18 +44,18 @@ def open_actions(conversation: Conversation) -> list[tuple[Event, Action]]:
     return [(event, action) for event, action in loaded if isinstance(action, Action)]
 
 
-def _is_held(conversation: Conversation) -> bool:
-    holder = conversation.lease_worker_id
-    return holder is not None and Worker.objects.live().filter(pk=holder).exists()
-
-
 def _stop(conversation: Conversation) -> list[Draft]:
     """What a stop means with nobody at work: open actions end, and a turn that was due does not begin."""
     if conversation.agent_state in SETTLED and conversation.due_since is None:
         return []
     interrupted = [
         Draft(
-            Observation(action_id=event.pk, outcome="interrupted", content=[TextPart(text=INTERRUPTED)]),
+            Observation(
+                action_id=event.pk,
+                outcome="interrupted",
+                content=[TextPart(text=INTERRUPTED)],
+                meta={"unconfirmed": True},
+            ),
             "system",
         )
         for event, _ in open_actions(conversation)

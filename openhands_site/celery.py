@@ -6,7 +6,7 @@ import threading
 import warnings
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openhands_site.settings")
@@ -46,20 +46,35 @@ def _thread_freed(**_: Any) -> None:
     _count(-1)
 
 
-@signals.worker_ready.connect
-def _become_worker(sender: Any, **_: Any) -> None:
-    """A Celery worker is a worker of ours: it beats, and sweeps for the queues that it serves."""
-    from django.conf import settings
-    from django.utils.module_loading import import_string
+class WorkerStep(bootsteps.StartStopStep):
+    """A Celery worker is a worker of ours: it beats, and sweeps for the queues that it serves.
 
-    from openhands_site.workers.process import become_worker
+    It is one as soon as it has its threads, whether or not it can reach the broker: what the sweep finds is begun
+    in these threads, so without Redis work only begins a little later.
+    """
 
-    queues = list(sender.app.amqp.queues.consume_from)
-    sweeps = [import_string(path) for queue in queues for path in settings.SWEEPS.get(queue, ())]
-    threads = sender.controller.concurrency
-    become_worker(", ".join(queues), sweeps, lambda: int(threads) - _busy)
-    for path in (path for queue in queues for path in settings.WARM_UPS.get(queue, ())):
-        threading.Thread(target=import_string(path), name="warm-up", daemon=True).start()
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, controller: Any) -> None:
+        from django.conf import settings
+        from django.utils.module_loading import import_string
+
+        from openhands_site.workers.process import Work, become_worker
+
+        queues = list(controller.app.amqp.queues.consume_from)
+        tasks, pool = controller.app.tasks, controller.pool
+
+        def begin(work: Work) -> None:
+            task, *arguments = work
+            pool.apply_async(tasks[task].apply, (arguments,))
+
+        sweeps = [import_string(path) for queue in queues for path in settings.SWEEPS.get(queue, ())]
+        become_worker(", ".join(queues), sweeps, lambda: int(controller.concurrency) - _busy, begin)
+        for path in (path for queue in queues for path in settings.WARM_UPS.get(queue, ())):
+            threading.Thread(target=import_string(path), name="warm-up", daemon=True).start()
+
+
+app.steps["worker"].add(WorkerStep)
 
 
 @signals.worker_shutting_down.connect

@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError, connection
 from structlog.contextvars import bound_contextvars
 
+from openhands_site import fault_points
 from sandboxes import releasing, starting
 from sandboxes.holding import Holding, NoLongerOursError
 from sandboxes.models import Sandbox
@@ -36,6 +37,7 @@ def _bring(sandbox_id: UUID, worker_id: UUID) -> None:
     holding = Holding.take(sandbox_id, worker_id)
     if holding is None:
         return
+    fault_points.reach("sandbox-lease-taken")
     with bound_contextvars(sandbox_id=str(sandbox_id)):
         try:
             sandbox = Sandbox.objects.select_related("owner").get(pk=sandbox_id)

@@ -64,10 +64,12 @@ def record_loss(runtime: Runtime, message: str) -> None:
     """The runtime's life is over, and with it the sandbox missing. Does nothing where that is known already."""
     with transaction.atomic():
         observer().lost(runtime.sandbox_id, message)
+        sandbox = Sandbox.objects.filter(pk=runtime.sandbox_id)
+        sandbox.select_for_update().first()  # everybody locks it before its runtime
         if not Runtime.objects.filter(pk=runtime.pk, ended_at=None).update(ended_at=Now()):
             transaction.set_rollback(True)
             return
-        Sandbox.objects.filter(pk=runtime.sandbox_id, state=SandboxState.RUNNING).update(
+        sandbox.filter(state=SandboxState.RUNNING).update(
             state=SandboxState.MISSING, error=message, updated_at=Now()
         )
     log.warning("a sandbox is gone", sandbox_id=str(runtime.sandbox_id), reason=message)

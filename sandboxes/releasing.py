@@ -41,5 +41,5 @@ def _record(holding: Holding, sandbox: Sandbox) -> None:
             holding.change(Wanted.REMOVED)
             holding.rows.delete()
         else:
-            sandbox.runtimes.filter(ended_at=None).update(ended_at=Now())
             holding.settle(Wanted.STOPPED, state=SandboxState.MISSING)
+            sandbox.runtimes.filter(ended_at=None).update(ended_at=Now())

@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from openhands_site import async_thread
+from openhands_site import async_thread, fault_points
 from openhands_site.db import release_connection
 from sandboxes import client
 from sandboxes.backends.base import SandboxSpec, Started
@@ -79,6 +79,7 @@ class _Start:
         backend = runtime_api.backend_name()
         release_connection()
         started = runtime_api.start(sandbox_id=self.sandbox.pk, spec=configured_spec(), progress=self._reach)
+        fault_points.reach("sandbox-started")
         try:
             return self._record(backend, started)
         except BaseException:
@@ -111,6 +112,7 @@ class _Start:
     def _check(self, runtime: Runtime) -> None:
         """A real round trip: nothing is called ready that has not answered."""
         self.phase = "init"
+        fault_points.reach("sandbox-recorded")
         reachable = client.Reachable(self.sandbox.pk, runtime.url, runtime.key, runtime.boot_id)
         release_connection()
         try:
@@ -130,6 +132,7 @@ class _Start:
         with transaction.atomic():
             observer().ready(self.sandbox.pk, runtime.boot_id, milliseconds)
             self._settle(state=SandboxState.RUNNING, error="")
+        fault_points.reach("sandbox-ready")
         log.info("the sandbox is ready", milliseconds=milliseconds, isolation=runtime.isolation)
 
     def _fail(self, phase: str, message: str) -> None:

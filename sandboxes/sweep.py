@@ -1,11 +1,11 @@
 """Finding sandboxes with work due that no hint reached, and looking after the size of those that run."""
 
 import time
+from collections.abc import Iterator
 from uuid import UUID
 
 from django.conf import settings
 
-from openhands_site import hints
 from openhands_site.workers import leases
 from sandboxes.holding import TASKS
 from sandboxes.models import Sandbox
@@ -15,17 +15,19 @@ DISK_WATCH_SECONDS = 60
 _last_watch = 0.0
 
 
-def sweep(worker_id: UUID, limit: int) -> None:
-    """Enqueues up to `limit` sandboxes that wait and that nobody holds, the longest waiting first."""
+def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
+    """A `workers.process.Sweep`."""
     due = leases.due(Sandbox.objects.all(), worker_id)
     for pk, wanted in due.values_list("pk", "wanted")[:limit]:
-        hints.enqueue(TASKS[Wanted(wanted)], str(pk))
-    _watch_disk()
+        yield TASKS[Wanted(wanted)], str(pk)
+    if _disk_watch_is_due():
+        yield ("sandboxes.tasks.watch_disk",)
 
 
-def _watch_disk() -> None:
+def _disk_watch_is_due() -> bool:
     global _last_watch  # noqa: PLW0603 - each worker process asks once a minute
     now = time.monotonic()
-    if settings.SANDBOX_DISK_MB and now - _last_watch >= DISK_WATCH_SECONDS:
-        _last_watch = now
-        hints.enqueue("sandboxes.tasks.watch_disk")
+    if not settings.SANDBOX_DISK_MB or now - _last_watch < DISK_WATCH_SECONDS:
+        return False
+    _last_watch = now
+    return True

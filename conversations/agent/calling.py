@@ -21,7 +21,7 @@ from conversations.llm.errors import LLMError
 from conversations.models import LLMCall
 from conversations.timeline import Draft
 from conversations.tools.registry import TOOLS
-from openhands_site import async_thread
+from openhands_site import async_thread, fault_points
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +60,7 @@ class ModelCaller:
         except LLMError as error:
             return _as_event(error, None)
         call_id = self._open_call(self._model)
+        fault_points.reach("agent-call-opened")
         deltas = DeltaStream(self.holder.id, call_id)
         context = self.holder.history.context
         request = Request(list(context.messages), context.tools)
@@ -92,9 +93,11 @@ class ModelCaller:
             return usage.open_call(conversation_id=self.holder.id, fence=self.holder.fence, model=model)
 
     def _keep(self, call_id: UUID, reply: Reply, read_until: int, boot_id: str | None) -> Error | None:
+        fault_points.reach("agent-reply-received")
         # The money is spent whether or not the lease still holds.
         usage.settle_call(call_id=call_id, status=LLMCall.Status.DONE, reply=reply)
         self.cost += float(reply.usage.cost or Decimal(0))
+        fault_points.reach("agent-reply-settled")
         if not reply.tool_calls and not reply.text.strip():
             message = "The model answered with nothing. Send a message, or resume, to ask it again."
             return Error(

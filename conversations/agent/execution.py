@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64decode
+from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,7 +21,7 @@ from conversations.texts import StoredTexts
 from conversations.timeline import Draft, LeaseLostError
 from conversations.tools.base import LocalTool, MalformedCallError, parse
 from conversations.tools.registry import TOOLS
-from openhands_site import async_thread
+from openhands_site import async_thread, fault_points
 from sandboxes import client, protocol
 from sandboxes import services as sandboxes
 from sandboxes.errors import BootChanged, Discarded, FenceTooOld, SandboxError, Unreachable
@@ -105,10 +106,18 @@ class Executor:
             arguments=arguments,
         )
         self._maybe_sent.add(opened.id)
+        fault_points.reach("agent-action-unsent")
         future = async_thread.run(client.put_action(reachable, opened.id, request))
         if not wait_for(future, self.holder, self.inbox, leave_at_shutdown=True):
             return self._interrupt(opened, reachable, future)
         return self._conclude(opened, reachable, future)
+
+    def withdraw(self, action_ids: Iterable[UUID]) -> None:
+        """Ends actions that were closed while nobody who knew whether they run held the conversation. What was not
+        seen there yet never runs."""
+        if reachable := self.reach():
+            for action_id in action_ids:
+                async_thread.run(client.interrupt_action(reachable, action_id))
 
     def end_running_commands(self) -> None:
         """What goes on in a shell since an earlier action is interrupted too; nobody waits for it."""
@@ -170,9 +179,11 @@ class Executor:
     def _keep(
         self, opened: OpenAction, reachable: client.Reachable, result: protocol.Result, outcome: Outcome
     ) -> None:
+        fault_points.reach("agent-action-done")
         with transaction.atomic():
             content = [self._part(part) for part in result.content]
             self._append(opened, outcome, content, result.meta, reachable.boot_id)
+        fault_points.reach("agent-action-stored")
         async_thread.run(client.discard_action(reachable, opened.id))
 
     def _part(self, part: protocol.Part) -> Part:

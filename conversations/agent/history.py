@@ -59,6 +59,8 @@ class History:
         self.stop_ordered = False
         self.pause_ordered = False
         self.start_failed = False
+        self.last_error = ""
+        self.unconfirmed: list[UUID] = []
         self.bound_boot: str | None = None
         self.running_sessions: set[str] = set()
         self.steps = 0
@@ -85,7 +87,9 @@ class History:
                 self.context.add_system_prompt(payload)
             case StartupProgress():
                 self.start_failed = payload.failed
-            case Error() | TitleChanged() | Condensation():
+            case Error():
+                self.last_error = payload.code
+            case TitleChanged() | Condensation():
                 pass  # for people; nothing condenses yet
             case _:
                 assert_never(payload)
@@ -100,6 +104,7 @@ class History:
         return self.state == AgentState.RUNNING
 
     def _on_message(self, entry: Entry, message: Message) -> None:
+        self.last_error = ""
         if entry.source != "user":
             self._count(message.call_id)
             self.agents_turn = self.context.add_reply(message)
@@ -124,6 +129,9 @@ class History:
 
     def _on_observation(self, observation: Observation) -> None:
         opened = self.open.pop(observation.action_id)
+        self.last_error = ""
+        if observation.meta.get("unconfirmed"):
+            self.unconfirmed.append(observation.action_id)
         self.context.add_observation(observation)
         self.repetition.add(opened.action, observation)
         self._note_session(observation)
@@ -169,6 +177,8 @@ class History:
             self.base_steps, self.base_cost = changed.steps or self.steps, changed.cost or 0.0
         if self.state == AgentState.STOPPED:
             self.stop_ordered = False
+        elif self.state == AgentState.RUNNING:
+            self.unconfirmed.clear()
         if self.state == AgentState.PAUSED:
             self.pause_ordered = False
         if self.state in RESTING and self.state not in {

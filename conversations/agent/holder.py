@@ -14,6 +14,7 @@ from conversations.models import Conversation, Event
 from conversations.states import AgentState
 from conversations.texts import StoredTexts
 from conversations.timeline import Draft
+from openhands_site import fault_points
 
 
 class Holder:
@@ -37,10 +38,12 @@ class Holder:
         self._fold(timeline.after(self.id, self.history.cursor))
 
     def append(self, *drafts: Draft) -> None:
+        fault_points.reach("agent-append")
         with transaction.atomic():
             conversation = timeline.lock(self.id, fence=self.fence)
             foreign = self._foreign(conversation)
             events = timeline.write(conversation, *drafts)
+        fault_points.reach("agent-appended")
         self._fold(foreign)
         for event, draft in zip(events, drafts, strict=True):
             self.history.apply(event, draft.payload)
@@ -48,12 +51,14 @@ class Holder:
     def rest(self, state: AgentState | None, reason: str = "", cost: float = 0.0) -> bool:
         """Gives the lease up in `state`, unless something unread came in: that is folded instead, and False
         returned. Nobody sees a finish with an unread message before it."""
+        fault_points.reach("agent-rest")
         with transaction.atomic():
             conversation = timeline.lock(self.id, fence=self.fence)
             foreign = self._foreign(conversation)
             if not foreign:
                 conversation.due_since, conversation.lease_worker = None, None
                 timeline.write(conversation, *self._state_drafts(state, reason, cost))
+        fault_points.reach("agent-rested")
         self._fold(foreign)
         return not foreign
 

@@ -22,6 +22,8 @@ from conversations.models import Conversation
 from conversations.orders import INTERRUPTED
 from conversations.states import AgentState
 from conversations.timeline import Draft, LeaseLostError
+from openhands_site import disk, fault_points
+from openhands_site.disk import DiskFullError
 from openhands_site.workers import leases
 from sandboxes import services as sandboxes
 from sandboxes.models import Sandbox
@@ -36,6 +38,7 @@ def run(conversation_id: UUID, worker_id: UUID) -> None:
     fence = leases.take(Conversation.objects.all(), conversation_id, worker_id)
     if fence is None:
         return
+    fault_points.reach("agent-lease-taken")
     with structlog.contextvars.bound_contextvars(conversation_id=str(conversation_id)):
         try:
             conversation = Conversation.objects.select_related("owner").get(pk=conversation_id)
@@ -46,8 +49,8 @@ def run(conversation_id: UUID, worker_id: UUID) -> None:
                 Agent(Holder(conversation, fence), inbox).work()
         except (LeaseLostError, Conversation.DoesNotExist):
             log.info("the conversation was taken over or deleted", fence=fence)
-        except DatabaseError as error:
-            log.warning("the database failed; the work stays due", error=str(error))
+        except (DatabaseError, DiskFullError) as error:
+            log.warning("what happens cannot be kept; the work stays due", error=str(error))
             _release(conversation_id, fence, lease_worker=None)
         except Exception:
             # Its log cannot be read, say: to try the same every 2 s would help nobody.
@@ -80,7 +83,9 @@ class Agent:
         self.holder.load()
         usage.settle_abandoned(self.holder.id, self.holder.fence)
         self.executor.take_over()
+        self.executor.withdraw(self.history.unconfirmed)
         self.caller.prepare()
+        fault_points.reach("agent-loaded")
         try:
             while not inboxes.reader().is_shutting_down:
                 if self.step():
@@ -94,6 +99,9 @@ class Agent:
         try:
             return self.carry_out(next_move(self.history, self.caller.limit_problem))
         except (ShutdownError, LeaseLostError, Conversation.DoesNotExist, DatabaseError):
+            raise
+        except DiskFullError as error:
+            self.tell_once("disk_full", str(error))
             raise
         except Exception as error:
             log.exception("a step failed")
@@ -132,6 +140,7 @@ class Agent:
         return False
 
     def call_model(self) -> bool:
+        disk.require_room()
         reachable = self.executor.reach()
         error = self.caller.call(reachable.boot_id if reachable else None)
         if error is None:
@@ -174,6 +183,11 @@ class Agent:
             Conversation.objects.filter(pk=conversation.pk).update(sandbox=made)
         self.executor.sandbox_id = made.pk
         return made
+
+    def tell_once(self, code: str, message: str) -> None:
+        """Says what holds the work up, which is tried again and again, and does not repeat it each time."""
+        if self.history.last_error != code:
+            self.holder.append(Draft(Error(code=code, message=message, retryable=True), "system"))
 
     def fail(self, code: str, message: str, fault: str = "server") -> bool:
         if opened := self.executor.in_flight:

@@ -5,3 +5,5 @@ from openhands_site import env, installation
 OPENHANDS_HOME = env.folder("OPENHANDS_HOME", env.ROOT / "var")
 INSTALLATION_ID = installation.identify(OPENHANDS_HOME, env.text("OPENHANDS_INSTALLATION_ID"))
 SECRET_KEYS = installation.secret_keys(OPENHANDS_HOME, env.items("OPENHANDS_SECRET_KEYS"))
+# Where tests put orders for `openhands_site.fault_points`; a server has none.
+FAULTS_FOLDER = env.text("OPENHANDS_FAULTS")

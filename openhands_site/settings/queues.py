@@ -32,6 +32,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 
 AGENT_THREADS = env.number("AGENT_THREADS", 128, at_least=1, at_most=1024)
+# A worker counts as dead after so many seconds without a heartbeat, which it gives three times in them.
+WORKER_DEAD_AFTER = env.number("WORKER_DEAD_AFTER", 6, at_least=1, at_most=600)
 # The patience with a worker that is to end, in seconds.
 STOP_SECONDS = env.number("STOP_SECONDS", 10, at_least=1, at_most=3600)
 BACKGROUND_THREADS = env.number("BACKGROUND_THREADS", 8, at_least=1, at_most=256)

@@ -1,22 +1,30 @@
-"""Taking a lease on a row with work due: one conditional UPDATE, judged by the database's clock."""
+"""Taking a lease on a row with work due: one conditional UPDATE, judged by the database's clock.
 
+Who looks dead may be a victim of a database that was away, with everybody else. So nobody is called dead but by a
+worker whose own heartbeat has come through for a while: see `Worker.judges_from` and docs/adr/0004.
+"""
+
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.db.models.functions import Now
 
 from openhands_site.workers.models import Leased, Worker
 
+UNJUDGED_FOR = timedelta(minutes=1)
 Row = TypeVar("Row", bound=Leased)
 
 
-def free(worker_id: UUID | None) -> Q:
-    """Rows that `worker_id` may take: no live worker holds them or, being another, has them reserved."""
+def free(worker_id: UUID) -> Q:
+    """Rows that `worker_id` may take: nobody holds them or, being another, has them reserved, or whoever does is
+    dead in the judgement of `worker_id`."""
     live = Worker.objects.live().values("id")
-    unheld = Q(lease_worker=None) | ~Q(lease_worker__in=live)
-    open_to_me = Q(reserved_for=None) | Q(reserved_for=worker_id) | ~Q(reserved_for__in=live)
+    may_judge = Exists(Worker.objects.judges().filter(pk=worker_id))
+    unheld = Q(lease_worker=None) | (~Q(lease_worker__in=live) & may_judge)
+    open_to_me = Q(reserved_for=None) | Q(reserved_for=worker_id) | (~Q(reserved_for__in=live) & may_judge)
     return unheld & open_to_me
 
 
@@ -36,3 +44,13 @@ def take(rows: "models.QuerySet[Row]", pk: UUID, worker_id: UUID) -> int | None:
         if not taken:
             return None
         return int(rows.filter(pk=pk, lease_worker=worker_id).values_list("lease_fence", flat=True).get())
+
+
+def is_held(row: Leased) -> bool:
+    """Whether somebody holds the row who lives or, where no worker is there to judge, may live."""
+    if row.lease_worker_id is None:
+        return False
+    holder = Worker.objects.filter(pk=row.lease_worker_id)
+    if Worker.objects.judges().exists():
+        return holder.live().exists()
+    return holder.filter(last_seen__gt=Now() - UNJUDGED_FOR).exists()

@@ -7,17 +7,28 @@ work due is taken by one live worker at a time, and each taking raises the row's
 import uuid
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-HEARTBEAT_SECONDS = 2
-DEAD_AFTER_SECONDS = 6
+
+def dead_after() -> timedelta:
+    """How old a heartbeat may be before its worker counts as dead."""
+    return timedelta(seconds=settings.WORKER_DEAD_AFTER)
+
+
+def heartbeat_every() -> timedelta:
+    return dead_after() / 3
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def live(self) -> "WorkerQuerySet":
-        """Those whose heartbeat is younger than 6 s by the database's clock."""
-        return self.filter(last_seen__gt=Now() - timedelta(seconds=DEAD_AFTER_SECONDS))
+        """Those whose heartbeat is young enough, by the database's clock."""
+        return self.filter(last_seen__gt=Now() - dead_after())
+
+    def judges(self) -> "WorkerQuerySet":
+        """Those who may say of others that they are dead: they live, and were not blind of late."""
+        return self.live().filter(judges_from__lte=Now())
 
 
 class Worker(models.Model):
@@ -29,6 +40,7 @@ class Worker(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField(db_default=Now())
     last_seen = models.DateTimeField(db_default=Now(), db_index=True)
+    judges_from = models.DateTimeField(db_default=Now())
 
     objects = WorkerQuerySet.as_manager()
 

@@ -1,41 +1,48 @@
 """This process as a worker: its row, its heartbeat and the sweep over due work.
 
-A heartbeat every 2 s says that it lives; after 6 s without one, by the database's clock, others may take what it
-held. A worker that could not write its own heartbeat for a while judges nobody until it has written it for as
-long again: with the database away, everybody looks dead.
+A heartbeat, by default every 2 s, says that it lives; three missed, by the database's clock, and others may take
+what it held. A worker that could not write its own for two judges nobody until it has written it for three again:
+with the database away, everybody looks dead. One that is new waits for two, so that whoever lives can say so.
 """
 
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, close_old_connections, connection
+from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
-from openhands_site.workers.models import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS, Worker
+from openhands_site.workers.models import Worker, dead_after, heartbeat_every
 
-BLIND_AFTER_SECONDS = 4
 FORGOTTEN_AFTER = timedelta(days=1)
 log = structlog.get_logger(__name__)
-Sweep = Callable[[UUID, int], None]
+Work = tuple[str, ...]  # the name of a task, and its arguments
+Sweep = Callable[[UUID, int], Iterable[Work]]
+"""What is due and free for this worker, as many as it has free threads, the longest waiting first."""
 
 
 class WorkerProcess:
-    """One per process. `free_threads` says how much work it can still take on."""
+    """One per process. `free_threads` says how much work it can still take on, `begin` begins it in one of them.
 
-    def __init__(self, name: str, sweeps: list[Sweep], free_threads: Callable[[], int]) -> None:
+    The sweep hands its finds to this process and no broker, so that work goes on where the broker is away.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sweeps: Iterable[Sweep] = (),
+        free_threads: Callable[[], int] = lambda: 0,
+        begin: Callable[[Work], None] = lambda work: None,
+    ) -> None:
         self.id = self._register(name)
         self._name = name
-        self._sweeps = sweeps
-        self._free_threads = free_threads
+        self._sweeps, self._free_threads, self._begin = list(sweeps), free_threads, begin
         self._ended = threading.Event()
-        self._last_beat = time.monotonic()
-        self._judges_from = 0.0
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -45,25 +52,24 @@ class WorkerProcess:
         """Takes the row away: what it still held is free at once."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=HEARTBEAT_SECONDS + 1)
+            self._thread.join(timeout=heartbeat_every().total_seconds() + 1)
         Worker.objects.filter(pk=self.id).delete()
 
     def beat(self) -> None:
         """Writes the heartbeat; a row that someone removed is made again."""
-        now = time.monotonic()
-        if not Worker.objects.filter(pk=self.id).update(last_seen=Now()):
+        was_blind = When(last_seen__lt=Now() - 2 * heartbeat_every(), then=Now() + dead_after())
+        beaten = Worker.objects.filter(pk=self.id).update(
+            judges_from=Case(was_blind, default=F("judges_from")), last_seen=Now()
+        )
+        if not beaten:
             self._register(self._name, self.id)
-        if now - self._last_beat > BLIND_AFTER_SECONDS:
-            self._judges_from = now + DEAD_AFTER_SECONDS
-        self._last_beat = now
 
     def sweep(self) -> None:
-        if time.monotonic() < self._judges_from:
-            return
         for sweep in self._sweeps:
             free = self._free_threads()
             if free > 0:
-                sweep(self.id, free)
+                for work in sweep(self.id, free):
+                    self._begin(work)
 
     def _live(self) -> None:
         while not self._ended.is_set():
@@ -74,7 +80,7 @@ class WorkerProcess:
                 log.warning("the heartbeat could not be written", error=str(error))
                 connection.close()
             close_old_connections()
-            self._ended.wait(HEARTBEAT_SECONDS)
+            self._ended.wait(heartbeat_every().total_seconds())
         connection.close()
 
     @staticmethod
@@ -82,6 +88,7 @@ class WorkerProcess:
         worker = Worker(name=name, host=socket.gethostname(), pid=os.getpid())
         if worker_id:
             worker.pk = worker_id
+        worker.judges_from = Now() + 2 * heartbeat_every()
         worker.save(force_insert=True)
         Worker.objects.filter(last_seen__lt=Now() - FORGOTTEN_AFTER).delete()  # the rows of killed processes
         return worker.pk
@@ -90,11 +97,16 @@ class WorkerProcess:
 _current: WorkerProcess | None = None
 
 
-def become_worker(name: str, sweeps: list[Sweep], free_threads: Callable[[], int]) -> WorkerProcess:
+def become_worker(
+    name: str,
+    sweeps: Iterable[Sweep],
+    free_threads: Callable[[], int],
+    begin: Callable[[Work], None],
+) -> WorkerProcess:
     """Makes this process a worker, once."""
     global _current  # noqa: PLW0603 - a process is one worker
     assert _current is None, "this process is a worker already"
-    _current = WorkerProcess(name, sweeps, free_threads)
+    _current = WorkerProcess(name, sweeps, free_threads, begin)
     _current.start()
     return _current
 
