@@ -33,7 +33,6 @@ def _obey(folder: Path, point: str) -> None:
     elif order == "freeze":
         os.kill(os.getpid(), signal.SIGSTOP)
     else:
-        released = folder / f"{point}.released"
         until = time.monotonic() + HELD_SECONDS
-        while not released.exists() and time.monotonic() < until:
+        while taken.exists() and time.monotonic() < until:
             time.sleep(0.002)

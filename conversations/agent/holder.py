@@ -38,12 +38,11 @@ class Holder:
         self._fold(timeline.after(self.id, self.history.cursor))
 
     def append(self, *drafts: Draft) -> None:
-        fault_points.reach("agent-append")
         with transaction.atomic():
             conversation = timeline.lock(self.id, fence=self.fence)
             foreign = self._foreign(conversation)
             events = timeline.write(conversation, *drafts)
-        fault_points.reach("agent-appended")
+            transaction.on_commit(lambda: fault_points.reach("agent-appended"))
         self._fold(foreign)
         for event, draft in zip(events, drafts, strict=True):
             self.history.apply(event, draft.payload)
