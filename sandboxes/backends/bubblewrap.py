@@ -60,7 +60,9 @@ class Inside:
 def command(inside: Inside, program: Sequence[str], *, uid: int | None, info_fd: int | None) -> list[str]:
     """The command line that runs `program` inside. With a `uid` it is started by root and changes to that user, with
     no capability left; without one it keeps the caller's user. `info_fd` is told the first process's pid as JSON."""
-    arguments = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    # Our program is the first of its pid namespace: nothing inside can kill it, and when it ends all ends with it.
+    arguments = ["bwrap", "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts"]
+    arguments += ["--unshare-cgroup-try"]
     arguments += ["--hostname", "sandbox", *(["--info-fd", str(info_fd)] if info_fd is not None else [])]
     for part in (_system(inside), _etc(inside), _runtime(inside), _own(inside)):
         arguments += part

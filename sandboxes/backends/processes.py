@@ -24,14 +24,11 @@ def start_time(pid: int) -> int | None:
 
 
 def end_life(pid: int, started: int, *, polite_seconds: float) -> None:
-    """Ends the process, if it is still the one that started then, and all below it.
-
-    It is asked first, for as long as given; its namespace's first process passes nothing on, so the server below
-    it is asked too."""
+    """Ends the process, if it is still the one that started then, and all below it. It is asked first, for as long
+    as given."""
     deadline = time.monotonic() + polite_seconds
     if polite_seconds and start_time(pid) == started:
-        table = processes()
-        send([pid, *(child for child, process in table.items() if process.parent == pid)], signal.SIGTERM)
+        send([pid], signal.SIGTERM)
         while start_time(pid) == started and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     if start_time(pid) == started:

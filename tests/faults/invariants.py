@@ -1,5 +1,6 @@
 """What holds of every log, whatever died while it was written. One function, for logs as REST and sockets list them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -83,8 +84,9 @@ def _check_ran(events: Sequence[Wire], ran: list[str]) -> None:
 
 def _word_of(event: Wire) -> str:
     """WORD of a command that begins with `echo WORD >> ran`."""
-    words = str((event["payload"]["arguments"] or {}).get("command", "")).split()
-    return words[1] if words[:1] == ["echo"] and words[2:4] == [">>", "ran"] else ""
+    command = str((event["payload"]["arguments"] or {}).get("command", ""))
+    found = re.match(r"echo (\w+) >> ran\b", command)
+    return found[1] if found else ""
 
 
 def _doubled(values: Iterable[str]) -> list[str]:

@@ -95,7 +95,7 @@ class Installation:
             timeout=120,
         )
 
-    def api(self) -> httpx.Client:
+    def api(self, transport: httpx.BaseTransport | None = None) -> httpx.Client:
         """A client of the REST API with the administrator's key."""
         key = self.manage("create_api_key").stdout.strip().splitlines()[-1]
         return httpx.Client(
@@ -103,6 +103,7 @@ class Installation:
             headers={"Authorization": f"Bearer {key}"},
             timeout=30,
             trust_env=False,
+            transport=transport,
         )
 
 

@@ -57,6 +57,20 @@ def begin(backend: ProcessBackend, sandbox_id: UUID) -> Reachable:
     return machine.reachable(sandbox_id, backend.start(sandbox_id, SandboxSpec(), lambda phase: None))
 
 
+def test_with_its_action_server_all_of_an_isolated_sandbox_ends(home: Path, sandbox_id: UUID) -> None:
+    """What commands left running must not keep a life going in which nobody answers."""
+    backend = ProcessBackend(machine.isolation(machine.BUBBLEWRAP))
+    started = backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
+    where = machine.reachable(sandbox_id, started)
+    machine.run(where, "sleep 1000 & disown; kill -9 1; echo the server does not mind")
+    assert backend.poll(sandbox_id, started.handle) is None
+    os.kill(int(started.handle["pid"]), signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while backend.poll(sandbox_id, started.handle) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_a_sandbox_can_read_neither_our_secrets_nor_its_neighbour(
     isolated: ProcessBackend,
     sandbox_id: UUID,
