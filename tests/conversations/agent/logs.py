@@ -16,7 +16,6 @@ from conversations.events import (
     Order,
     Outcome,
     Payload,
-    StartupProgress,
     SystemPrompt,
     Text,
     TextPart,
@@ -99,6 +98,3 @@ class Log:
 
     def state(self, state: AgentState, boot_id: str | None = None) -> None:
         self.put(AgentStateChanged(state=state, boot_id=boot_id))
-
-    def start_fails(self) -> None:
-        self.put(StartupProgress(phase="create", failed=True), "sandbox")
