@@ -71,9 +71,17 @@ def test_at_info_libraries_are_heard_from_warning_on() -> None:
     assert [line["message"] for line in objects(code)] == ["ours", "bad"]
 
 
-def test_a_path_that_signs_in_is_hidden() -> None:
-    (line,) = objects("log.info('request_finished', request='GET /sign-in/abc-123/?x=1', code=200)")
-    assert line["request"] == "GET /sign-in/…/?x=1"
+@pytest.mark.parametrize(
+    ("request_line", "told"),
+    [
+        ("GET /sign-in/abc-123/?x=1", "GET /sign-in/…/?x=1"),
+        ("GET /accounts/password/reset/key/abc-123/", "GET /accounts/password/reset/key/…/"),
+        ("GET /settings/?tab=keys", "GET /settings/?tab=keys"),
+    ],
+)
+def test_a_path_that_signs_in_is_hidden(request_line: str, told: str) -> None:
+    (line,) = objects(f"log.info('request_finished', request={request_line!r}, code=200)")
+    assert line["request"] == told
 
 
 def test_a_probe_is_news_only_when_the_answer_is_bad() -> None:
