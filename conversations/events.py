@@ -27,11 +27,13 @@ AgentState = Literal[
 Phase = Literal["queued", "claim", "create", "boot", "init", "clone", "setup", "ready"]
 
 
-class _Strict(BaseModel):
+class _Frozen(BaseModel):
+    """What a later version adds is ignored: an older server must read the log all the same."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class BlobRef(_Strict):
+class BlobRef(_Frozen):
     """Bytes or long text kept beside the log: `blob` is the sha256, `size` in bytes, `head` the first 4 kB."""
 
     blob: str
@@ -43,12 +45,12 @@ class BlobRef(_Strict):
 Text = str | BlobRef
 
 
-class TextPart(_Strict):
+class TextPart(_Frozen):
     type: Literal["text"] = "text"
     text: Text
 
 
-class ImagePart(_Strict):
+class ImagePart(_Frozen):
     type: Literal["image"] = "image"
     image: BlobRef
 
@@ -56,7 +58,7 @@ class ImagePart(_Strict):
 Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
-class _Payload(_Strict):
+class _Payload(_Frozen):
     v: int = 1
 
 

@@ -14,8 +14,8 @@ from openhands_site.workers.models import Leased
 class Conversation(Leased):
     """One task and all that was said and done about it.
 
-    `agent_state`, `title` and `last_sequence` repeat what the event log says, for reads; only the timeline
-    writes them. `due_since` is the design's `run_due`: the agent has something to read since then.
+    `agent_state`, `title`, `last_sequence` and `last_order_sequence` repeat what the event log says, for reads; only
+    the timeline writes them. `due_since` is when the agent got something to read that it has not read yet.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -59,7 +59,7 @@ class Conversation(Leased):
 
 
 class Event(models.Model):
-    """One line of a conversation's log; written by `timeline.append` alone, never changed."""
+    """One line of a conversation's log; written by `timeline.write` alone, never changed."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events", db_index=False)

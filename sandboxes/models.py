@@ -47,8 +47,8 @@ class Address(TypedDict):
 class Runtime(models.Model):
     """One life of a sandbox: a process tree or a container with an action server in it.
 
-    `handle` is the backend's own note of where to find it (pid, container id). `boot_id` names the action
-    server's life; it is empty until the first health round trip.
+    `handle` is the backend's own note of where to find it (pid, container id). `boot_id` is what the action server
+    calls its life; actions are bound to it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
