@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import Sum
 
-from conversations.api import cursors
+from conversations import cursors
 from conversations.models import Conversation, LLMCall
 from conversations.querysets import ConversationQuerySet
 from conversations.rendering import STATE_LABELS
@@ -37,8 +37,7 @@ class ListPage:
 def page_of(conversations: ConversationQuerySet, *, before: str = "") -> ListPage:
     """Raises InvalidInputError for a `before` that is no cursor."""
     if before:
-        moment, pk = cursors.decode(before)
-        conversations = conversations.filter(Q(updated_at__lt=moment) | Q(updated_at=moment, pk__lt=pk))
+        conversations = conversations.older_than(*cursors.decode(before))
     found = list(conversations.newest_first()[: CONVERSATIONS_A_PAGE + 1])
     shown = found[:CONVERSATIONS_A_PAGE]
     costs = _costs(shown)

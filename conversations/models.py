@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from conversations.querysets import BlobQuerySet, ConversationQuerySet, EventQuerySet, LLMCallQuerySet
+from conversations.querysets import BlobQuerySet, ConversationQuerySet, EventQuerySet
 from conversations.states import AgentState
 from openhands_site.workers.models import Leased
 
@@ -127,8 +127,6 @@ class LLMCall(models.Model):
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
     settled_at = models.DateTimeField(null=True, blank=True)
-
-    objects = LLMCallQuerySet.as_manager()
 
     class Meta:
         verbose_name = "model call"

@@ -3,11 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from django.db.models import Q
 from ninja import Header, Query, Router, Status
 
-from conversations import services
-from conversations.api import cursors
+from conversations import cursors, services
 from conversations.api.requests import ERRORS, ApiRequest, find, present
 from conversations.api.schemas import ConversationOut, ConversationPage, NewConversation, NewTitle
 from conversations.models import Conversation
@@ -46,8 +44,7 @@ def list_conversations(
     """Yours, the latest changed first."""
     rows = Conversation.objects.visible_to(request.auth).select_related("sandbox").newest_first()
     if cursor:
-        moment, pk = cursors.decode(cursor)
-        rows = rows.filter(Q(updated_at__lt=moment) | Q(updated_at=moment, pk__lt=pk))
+        rows = rows.older_than(*cursors.decode(cursor))
     found = list(rows[: limit + 1])
     items = found[:limit]
     last = items[-1] if len(found) > limit else None

@@ -1,4 +1,4 @@
-"""The opaque cursor of a list: the key of its last item, so that new items move no page."""
+"""The opaque cursor of a list: the key of its last item, so that new items move no page. For pages and API alike."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
