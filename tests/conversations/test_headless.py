@@ -83,7 +83,7 @@ def test_a_stop_from_a_signal_ends_the_task_as_stopped(owner: User) -> None:
 
 
 def test_wrong_options_are_said_plainly(owner: User) -> None:
-    with pytest.raises(CommandError, match="There is no user nobody"):
+    with pytest.raises(CommandError, match="There is no active account with the e-mail address nobody"):
         call_command("run_task", "Do it", user="nobody@example.com")
     with pytest.raises(CommandError, match="give an amount"):
         call_command("run_task", "Do it", user=owner.email, max_budget="lots")

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
+from accounts.errors import AccountError
+from accounts.services import find_user
 from conversations.errors import RefusedError
 from conversations.events import (
     Action,
@@ -47,13 +48,13 @@ class Command(BaseCommand):
     def handle(self, *, task: str, **options: Any) -> None:
         try:
             headless = HeadlessTask(
-                owner=_owner(options["user"]),
+                owner=find_user(options["user"]),
                 text=task,
                 model=options["model"],
                 max_budget=_budget(options["max_budget"]),
             )
-        except RefusedError as error:
-            raise CommandError(error.message) from error
+        except (AccountError, RefusedError) as error:
+            raise CommandError(str(error)) from error
         signal.signal(signal.SIGINT, lambda *_: headless.stop())
         signal.signal(signal.SIGTERM, lambda *_: headless.stop())
         try:
@@ -66,17 +67,6 @@ class Command(BaseCommand):
             headless.end(keep_sandbox=options["keep"])
         state = Conversation.objects.get(pk=headless.conversation_id).agent_state
         raise SystemExit(EXIT_CODES.get(state, 1))
-
-
-def _owner(email: str) -> User:
-    if email:
-        user = User.objects.filter(email=email.lower()).first()
-        if user is None:
-            raise CommandError(f"There is no user {email}.")
-        return user
-    from accounts.services import ensure_administrator
-
-    return ensure_administrator()
 
 
 def _budget(text: str) -> Decimal | None:
