@@ -34,7 +34,7 @@ def ensure_administrator() -> User:
         try:
             with transaction.atomic():
                 administrator = User.objects.create_superuser(settings.ADMIN_EMAIL)
-            log.info("administrator_created", email=administrator.email)
+            log.info("an administrator was made", email=administrator.email)
         except (IntegrityError, ValidationError) as error:
             administrator = _first_administrator()
             if administrator is None:
@@ -67,7 +67,7 @@ def save_settings(
         User.objects.filter(pk=user.pk).update(name=name)
         UserSettings.objects.update_or_create(user=user, defaults=values)
     user.name = name
-    log.info("settings_saved", provider_key_changed=llm_api_key is not None)
+    log.info("settings were saved", provider_key_changed=llm_api_key is not None)
 
 
 def create_api_key(*, user: User, name: str, expires_at: datetime | None = None) -> tuple[APIKey, str]:
@@ -76,7 +76,7 @@ def create_api_key(*, user: User, name: str, expires_at: datetime | None = None)
     row = APIKey.objects.create(
         user=user, name=name, prefix=prefix, hash=tokens.digest(key), expires_at=expires_at
     )
-    log.info("api_key_created", owner_id=str(user.pk), prefix=prefix)
+    log.info("an API key was made", owner_id=str(user.pk), prefix=prefix)
     return row, key
 
 
@@ -110,7 +110,7 @@ def revoke_api_key(*, key_id: UUID, by: User) -> None:
     """Raises `APIKey.DoesNotExist` where `by` has no such key."""
     row = APIKey.objects.visible_to(by).get(pk=key_id)
     row.delete()
-    log.info("api_key_revoked", prefix=row.prefix)
+    log.info("an API key was revoked", prefix=row.prefix)
 
 
 def create_sign_in_link(*, user: User) -> str:
@@ -118,7 +118,7 @@ def create_sign_in_link(*, user: User) -> str:
     token, now = tokens.new_token(), timezone.now()
     SignInLink.objects.filter(expires_at__lte=now).delete()
     SignInLink.objects.create(user=user, hash=tokens.digest(token), expires_at=now + LINK_LIFETIME)
-    log.info("sign_in_link_created", owner_id=str(user.pk))
+    log.info("a sign-in link was made", owner_id=str(user.pk))
     return f"{settings.PUBLIC_URL}{reverse('accounts:sign_in_link', args=[token])}"
 
 
@@ -137,5 +137,5 @@ def use_sign_in_link(token: str) -> User | None:
     now = timezone.now()
     if not SignInLink.objects.unused(now).filter(pk=link.pk).update(used_at=now):
         return None
-    log.info("sign_in_link_used", owner_id=str(link.user.pk))
+    log.info("a sign-in link was used", owner_id=str(link.user.pk))
     return link.user

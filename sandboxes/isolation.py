@@ -58,7 +58,7 @@ def resolve() -> Isolation:
     draft.write_text(json.dumps({**asdict(resolved), "euid": os.geteuid()}))
     draft.replace(_file())
     log.info(
-        "isolation of process sandboxes",
+        "the isolation of process sandboxes is resolved",
         isolation=str(resolved),
         limits=resolved.limits,
         reason=reason or None,
