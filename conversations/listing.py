@@ -9,7 +9,7 @@ from django.db.models import Sum
 from conversations import cursors
 from conversations.models import Conversation, LLMCall
 from conversations.querysets import ConversationQuerySet
-from conversations.rendering import STATE_LABELS
+from conversations.rendering.events import STATE_LABELS
 from conversations.states import RESTING
 
 CONVERSATIONS_A_PAGE = 30

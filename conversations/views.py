@@ -14,11 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from conversations import listing, rendering, services, wire
+from conversations import listing, services, wire
 from conversations.errors import ConflictError, InvalidInputError, NotVisibleError, RefusedError
 from conversations.forms import NewConversationForm, RenameForm
 from conversations.llm import registry, usage
 from conversations.models import Conversation, Event
+from conversations.rendering.events import STATE_LABELS, render_timeline
 
 EVENTS_A_PAGE = 200
 
@@ -86,9 +87,9 @@ def detail(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     context = {
         "conversation": conversation,
         "status": status,
-        "label": rendering.STATE_LABELS[status["agent_state"]],
+        "label": STATE_LABELS[status["agent_state"]],
         "spend": usage.spend(conversation.pk),
-        "labels": json.dumps(rendering.STATE_LABELS),
+        "labels": json.dumps(STATE_LABELS),
         "after": events[-1].sequence if events else 0,
         **_timeline(events, has_older),
     }
@@ -156,6 +157,6 @@ def _newest(events: "QuerySet[Event]") -> tuple[list[Event], bool]:
 
 def _timeline(events: Sequence[Event], has_older: bool) -> dict[str, Any]:
     return {
-        "events": rendering.render_timeline(events),
+        "events": render_timeline(events),
         "before": events[0].sequence if has_older else None,
     }

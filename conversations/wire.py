@@ -77,7 +77,7 @@ def to_wire(event: Event) -> dict[str, Any]:
 
 def with_html(event: Event) -> dict[str, Any]:
     """The same, with the HTML that stands for it on the page."""
-    from conversations.rendering import render_event
+    from conversations.rendering.events import render_event
 
     return {**to_wire(event), "html": render_event(event)}
 

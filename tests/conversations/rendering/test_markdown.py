@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from conversations import markdown
+from conversations.rendering import markdown
 
 
 @pytest.mark.parametrize(

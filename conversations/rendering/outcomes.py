@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from conversations.diffs import DiffLine, changed, lines_of
 from conversations.events import Observation, TextPart
+from conversations.rendering.diffs import DiffLine, changed, lines_of
 
 OPEN_LINES = 12  # an output of up to so many lines is shown at once
 Tone = Literal["good", "bad", "warn"]

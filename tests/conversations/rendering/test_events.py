@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from conversations import rendering
 from conversations.events import (
     Action,
     AgentStateChanged,
@@ -24,6 +23,7 @@ from conversations.events import (
     dump,
 )
 from conversations.models import Event
+from conversations.rendering.events import STATE_LABELS, outcome_of, render_event, render_timeline
 
 CONVERSATION = UUID(int=7)
 BLOB = BlobRef(blob="ab" * 32, media_type="text/plain", size=5_000_000, head="the beginning")
@@ -68,7 +68,7 @@ EVERY_KIND: list[Payload] = [
 @pytest.mark.parametrize("payload", EVERY_KIND, ids=lambda payload: payload.kind)
 def test_every_kind_of_event_stands_on_the_page_with_its_id_and_sequence(payload: Payload) -> None:
     shown = event(payload, 42)
-    html = rendering.render_event(shown)
+    html = render_event(shown)
     assert f'id="event-{shown.pk}"' in html
     assert html.count('data-sequence="42"') == 1
     assert f'data-kind="{payload.kind}"' in html
@@ -125,12 +125,12 @@ def test_the_kinds_tested_are_all_there_are() -> None:
     ids=lambda payload: payload.kind,
 )
 def test_what_agents_and_programs_say_is_text(payload: Payload) -> None:
-    assert "<b onclick" not in rendering.render_event(event(payload))
+    assert "<b onclick" not in render_event(event(payload))
 
 
 def test_an_observation_alone_names_the_action_into_whose_slot_it_goes() -> None:
     ran = action(command="ls")
-    html = rendering.render_event(observation(ran, "a.txt", exit_code=0, seconds=0.25))
+    html = render_event(observation(ran, "a.txt", exit_code=0, seconds=0.25))
     assert f'data-observation-of="{ran.pk}"' in html
     assert 'data-label="exit 0 · 0.2 s"' in html
     assert "a.txt" in html
@@ -139,7 +139,7 @@ def test_an_observation_alone_names_the_action_into_whose_slot_it_goes() -> None
 def test_an_action_and_its_observation_are_folded_together_wherever_both_are_at_hand() -> None:
     first, second = action(command="one"), action(command="two", sequence=2)
     seen = observation(first, "output", sequence=3, exit_code=1)
-    one, two = rendering.render_timeline([first, second, seen])
+    one, two = render_timeline([first, second, seen])
     assert 'data-tone="bad"' in one
     assert "output" in one
     assert "running" in two
@@ -147,7 +147,7 @@ def test_an_action_and_its_observation_are_folded_together_wherever_both_are_at_
 
 
 def test_an_observation_whose_action_is_older_stands_alone() -> None:
-    (alone,) = rendering.render_timeline([observation(action(command="ls"), "output")])
+    (alone,) = render_timeline([observation(action(command="ls"), "output")])
     assert "data-observation-of" in alone
 
 
@@ -165,21 +165,21 @@ def test_an_observation_whose_action_is_older_stands_alone() -> None:
     ],
 )
 def test_the_first_line_says_how_it_ended(outcome: str, meta: dict[str, Any], label: str, tone: str) -> None:
-    found = rendering.outcome_of(observation(action(), "x", outcome, **meta))
+    found = outcome_of(observation(action(), "x", outcome, **meta))
     assert (found.label, found.tone) == (label, tone)
 
 
 def test_failures_edits_and_short_outputs_are_open_and_the_rest_is_folded() -> None:
     ran = action()
-    assert rendering.outcome_of(observation(ran, "short")).is_open
-    assert rendering.outcome_of(observation(ran, "x\n" * 50, exit_code=1)).is_open
-    assert not rendering.outcome_of(observation(ran, "x\n" * 50, exit_code=0)).is_open
-    assert not rendering.outcome_of(observation(ran, "1\tline", lines=1)).is_open
+    assert outcome_of(observation(ran, "short")).is_open
+    assert outcome_of(observation(ran, "x\n" * 50, exit_code=1)).is_open
+    assert not outcome_of(observation(ran, "x\n" * 50, exit_code=0)).is_open
+    assert not outcome_of(observation(ran, "1\tline", lines=1)).is_open
 
 
 def test_a_diff_is_a_table_with_the_numbers_of_its_lines() -> None:
     diff = "@@ -10,3 +10,3 @@ def f():\n same\n-old\n+new\n same"
-    html = rendering.render_event(observation(action(), "edited", diff=diff))
+    html = render_event(observation(action(), "edited", diff=diff))
     assert '<tr class="diff-removed"><td>11</td><td></td><td>-</td><td>old</td></tr>' in html
     assert '<tr class="diff-added"><td></td><td>11</td><td>+</td><td>new</td></tr>' in html
     assert "edited" not in html
@@ -210,7 +210,7 @@ def test_a_diff_is_a_table_with_the_numbers_of_its_lines() -> None:
     ],
 )
 def test_an_action_says_what_it_does(tool: str, arguments: dict[str, Any], words: list[str]) -> None:
-    html = rendering.render_event(action(tool, **arguments))
+    html = render_event(action(tool, **arguments))
     for word in words:
         assert word in html
 
@@ -230,12 +230,12 @@ def test_an_action_says_what_it_does(tool: str, arguments: dict[str, Any], words
 def test_a_call_that_its_tool_does_not_take_is_shown_as_it_was_made(
     tool: str, arguments: dict[str, Any]
 ) -> None:
-    html = rendering.render_event(action(tool, **arguments))
+    html = render_event(action(tool, **arguments))
     assert 'class="step-detail"' in html
 
 
 def test_a_long_text_shows_its_beginning_and_leads_to_the_rest() -> None:
-    html = rendering.render_event(event(Message(text=BLOB)))
+    html = render_event(event(Message(text=BLOB)))
     assert "the beginning" in html
     assert f'href="/api/conversations/{CONVERSATION}/blobs/{BLOB.blob}"' in html
     assert "4.8" in html
@@ -243,29 +243,25 @@ def test_a_long_text_shows_its_beginning_and_leads_to_the_rest() -> None:
 
 def test_a_picture_of_an_observation_comes_from_its_conversation() -> None:
     seen = Observation(action_id=uuid4(), outcome="ok", content=[ImagePart(image=BLOB)])
-    assert f'<img src="/api/conversations/{CONVERSATION}/blobs/{BLOB.blob}"' in rendering.render_event(
-        event(seen)
-    )
+    assert f'<img src="/api/conversations/{CONVERSATION}/blobs/{BLOB.blob}"' in render_event(event(seen))
 
 
 def test_a_state_without_a_reason_that_the_header_shows_has_no_line() -> None:
-    assert " hidden>" in rendering.render_event(event(AgentStateChanged(state="running")))
-    assert " hidden>" not in rendering.render_event(
-        event(AgentStateChanged(state="idle", reason="No call came."))
-    )
-    assert " hidden>" not in rendering.render_event(event(AgentStateChanged(state="stopped")))
+    assert " hidden>" in render_event(event(AgentStateChanged(state="running")))
+    assert " hidden>" not in render_event(event(AgentStateChanged(state="idle", reason="No call came.")))
+    assert " hidden>" not in render_event(event(AgentStateChanged(state="stopped")))
 
 
 def test_a_message_that_a_stop_cut_says_so() -> None:
-    assert "Cut off by a stop" in rendering.render_event(event(Message(text="I wi", cut=True)))
+    assert "Cut off by a stop" in render_event(event(Message(text="I wi", cut=True)))
 
 
 def test_an_error_says_what_to_do() -> None:
-    html = rendering.render_event(event(Error(code="key", message="The key was refused.", fault="user")))
+    html = render_event(event(Error(code="key", message="The key was refused.", fault="user")))
     assert "settings" in html
 
 
 def test_every_state_of_the_agent_has_a_label() -> None:
     from conversations.states import AgentState
 
-    assert set(AgentState.values) <= set(rendering.STATE_LABELS)
+    assert set(AgentState.values) <= set(STATE_LABELS)

@@ -10,8 +10,6 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from conversations import markdown
-from conversations.actions import describe_action
 from conversations.events import (
     Action,
     AgentStateChanged,
@@ -27,9 +25,11 @@ from conversations.events import (
     TextPart,
     load,
 )
-from conversations.excerpts import Excerpt, blob_url, excerpt
 from conversations.models import Event
-from conversations.outcomes import Outcome, describe_outcome
+from conversations.rendering import markdown
+from conversations.rendering.actions import describe_action
+from conversations.rendering.excerpts import Excerpt, blob_url, excerpt
+from conversations.rendering.outcomes import Outcome, describe_outcome
 from conversations.states import AgentState
 
 STATE_LABELS: dict[str, str] = {

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.utils.safestring import SafeString
 
-from conversations import markdown
 from conversations.events import Action
-from conversations.excerpts import Excerpt, excerpt
+from conversations.rendering import markdown
+from conversations.rendering.excerpts import Excerpt, excerpt
 
 TITLE_LIMIT = 300
 KEYS = {"C-c", "C-d", "C-z"}
