@@ -17,4 +17,4 @@ SANDBOX_CPUS = env.amount("SANDBOX_CPUS") or 0
 SANDBOX_PROCESSES = env.number("SANDBOX_PROCESSES", 1024)
 SANDBOX_DISK_MB = env.number("SANDBOX_DISK_MB", 10_000)
 # Who is told of a sandbox's fate, inside the transaction that changes its row: see sandboxes.observers.
-SANDBOX_OBSERVER = "conversations.provisioning.SandboxObserver"
+SANDBOX_OBSERVER = "conversations.sandbox_observer.SandboxObserver"

@@ -120,7 +120,7 @@ def test_a_start_that_fails_says_why_and_the_next_message_tries_again(owner: Use
     assert sandbox
     from django.db import transaction
 
-    from conversations.provisioning import SandboxObserver
+    from conversations.sandbox_observer import SandboxObserver
 
     with transaction.atomic():
         SandboxObserver().failed(sandbox.pk, "create", 5, "The disk is full.")
