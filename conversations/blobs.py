@@ -6,7 +6,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from conversations.events import BlobRef, Text
+from conversations.events import BlobRef
 from conversations.models import Blob
 from openhands_site import disk
 
@@ -52,8 +52,3 @@ def read(ref: BlobRef) -> bytes:
     """The bytes, whole. Raises FileNotFoundError where the storage lost them."""
     with default_storage.open(path_of(ref.blob)) as file:
         return bytes(file.read())
-
-
-def text_of(text: Text) -> str:
-    """The text, whole, wherever it is kept."""
-    return text if isinstance(text, str) else read(text).decode()

@@ -8,6 +8,7 @@ from conversations import blobs, timeline
 from conversations.events import AgentStateChanged, BlobRef, Message, Observation, TextPart, load
 from conversations.models import Blob, Conversation, Event
 from conversations.states import IllegalTransitionError
+from conversations.texts import StoredTexts
 from conversations.timeline import Draft, LeaseLostError
 
 
@@ -53,7 +54,7 @@ def test_a_long_text_becomes_a_blob_that_is_read_back_whole(conversation: Conver
     assert isinstance(stored.text, BlobRef)
     assert stored.text.size == 200_000
     assert len(stored.text.head.encode()) <= blobs.HEAD_BYTES
-    assert blobs.text_of(stored.text) == text
+    assert StoredTexts().text(stored.text) == text
     assert Blob.objects.get().conversation == conversation
 
 
