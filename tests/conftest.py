@@ -1,8 +1,10 @@
-"""The cast that every test may call on: owner, teammate, stranger, operator."""
+"""The cast that every test may call on: owner, teammate, stranger, operator, their browsers and keys."""
 
 import pytest
+from django.test import Client
 
 from accounts.models import User
+from accounts.services import create_api_key
 from tests.services import pytest_runtest_setup  # noqa: F401 - pytest finds the hook here
 
 
@@ -24,3 +26,23 @@ def stranger(db: None) -> User:
 @pytest.fixture
 def operator(db: None) -> User:
     return User.objects.create_superuser("operator@example.com", "correct horse battery")
+
+
+@pytest.fixture
+def as_owner(client: Client, owner: User) -> Client:
+    """A browser in which the owner is signed in."""
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def as_operator(client: Client, operator: User) -> Client:
+    """A browser in which the operator is signed in."""
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def key(owner: User) -> str:
+    """An API key of the owner's."""
+    return create_api_key(user=owner, name="tests")[1]

@@ -3,10 +3,7 @@ from collections.abc import Iterator
 import pytest
 from cryptography.fernet import Fernet
 from django.core.cache import cache
-from django.test import Client
 from pytest_django import Settings
-
-from accounts.models import User
 
 PASSWORD = "correct horse battery"
 
@@ -17,18 +14,6 @@ def _fresh_rates() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
-
-
-@pytest.fixture
-def as_owner(client: Client, owner: User) -> Client:
-    client.force_login(owner)
-    return client
-
-
-@pytest.fixture
-def as_operator(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
 
 
 @pytest.fixture

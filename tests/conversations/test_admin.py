@@ -16,13 +16,6 @@ PAGES = ["conversations/conversation", "conversations/event", "conversations/blo
 
 
 @pytest.fixture
-def admin(operator: User) -> Client:
-    client = Client()
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
 def conversation(owner: User) -> Conversation:
     """One with a row of each kind."""
     made = start_conversation(owner=owner, text="Mend the roof")
@@ -39,46 +32,49 @@ def first_row(page: str, conversation: Conversation) -> object:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_record_is_listed_found_by_its_conversation_and_read(
-    admin: Client, conversation: Conversation, owner: User, page: str
+    as_operator: Client, conversation: Conversation, owner: User, page: str
 ) -> None:
     row = first_row(page, conversation)
     start_conversation(owner=owner, text="Another")
-    found = admin.get(f"/admin/{page}/", {"q": str(conversation.pk)})
+    found = as_operator.get(f"/admin/{page}/", {"q": str(conversation.pk)})
     assert str(row) in found.content.decode()
     assert "Another" not in found.content.decode()
-    assert admin.get(f"/admin/{page}/{row}/change/").status_code == 200
+    assert as_operator.get(f"/admin/{page}/{row}/change/").status_code == 200
 
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("search", ["roof", "a'b%_\\", "\u00e9", "x" * 500])
-def test_any_search_is_answered(admin: Client, conversation: Conversation, page: str, search: str) -> None:
-    assert admin.get(f"/admin/{page}/", {"q": search}).status_code == 200
+def test_any_search_is_answered(
+    as_operator: Client, conversation: Conversation, page: str, search: str
+) -> None:
+    assert as_operator.get(f"/admin/{page}/", {"q": search}).status_code == 200
 
 
-def test_an_event_is_found_by_what_it_says(admin: Client, conversation: Conversation) -> None:
-    page = admin.get("/admin/conversations/event/", {"q": "mend the ROOF"})
+def test_an_event_is_found_by_what_it_says(as_operator: Client, conversation: Conversation) -> None:
+    page = as_operator.get("/admin/conversations/event/", {"q": "mend the ROOF"})
     assert str(conversation.events.get(sequence=1).pk) in page.content.decode()
     assert str(conversation.events.get(sequence=2).pk) not in page.content.decode()
 
 
 @pytest.mark.parametrize("page", [*PAGES, "workers/worker"])
 def test_no_record_is_added_changed_or_deleted_by_hand(
-    admin: Client, conversation: Conversation, page: str
+    as_operator: Client, conversation: Conversation, page: str
 ) -> None:
     worker = Worker.objects.create(name="agent", host="h", pid=1)
     row = worker.pk if page.startswith("workers") else first_row(page, conversation)
-    assert admin.get(f"/admin/{page}/add/").status_code == 403
-    assert admin.post(f"/admin/{page}/{row}/delete/", {"post": "yes"}).status_code == 403
+    assert as_operator.get(f"/admin/{page}/add/").status_code == 403
+    assert as_operator.post(f"/admin/{page}/{row}/delete/", {"post": "yes"}).status_code == 403
     assert (
-        admin.post(f"/admin/{page}/{row}/change/", {"title": "forged", "kind": "forged"}).status_code == 403
+        as_operator.post(f"/admin/{page}/{row}/change/", {"title": "forged", "kind": "forged"}).status_code
+        == 403
     )
 
 
 def test_selected_conversations_are_stopped_and_the_log_says_by_whom(
-    admin: Client, conversation: Conversation, operator: User
+    as_operator: Client, conversation: Conversation, operator: User
 ) -> None:
     selection = {"action": "stop_selected", "_selected_action": [str(conversation.pk)]}
-    page = admin.post("/admin/conversations/conversation/", selection, follow=True)
+    page = as_operator.post("/admin/conversations/conversation/", selection, follow=True)
     assert "1 told to stop" in page.content.decode()
     conversation.refresh_from_db()
     assert conversation.agent_state == "stopped"
@@ -99,7 +95,7 @@ def test_an_operator_who_may_only_look_stops_nothing(conversation: Conversation,
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_long_list_costs_few_queries_and_is_not_counted_to_its_end(
-    admin: Client,
+    as_operator: Client,
     conversation: Conversation,
     page: str,
     django_assert_max_num_queries: DjangoAssertNumQueries,
@@ -108,13 +104,13 @@ def test_a_long_list_costs_few_queries_and_is_not_counted_to_its_end(
     timeline.append(conversation.pk, *(Draft(Message(text=str(n)), "user") for n in range(60)))
     monkeypatch.setattr(workers_admin, "COUNTED_ROWS", 10)
     with django_assert_max_num_queries(12):
-        answer = admin.get(f"/admin/{page}/")
+        answer = as_operator.get(f"/admin/{page}/")
     assert answer.status_code == 200
     assert answer.context["cl"].result_count <= 10
 
 
-def test_a_worker_is_shown_as_live_while_its_heart_beats(admin: Client) -> None:
+def test_a_worker_is_shown_as_live_while_its_heart_beats(as_operator: Client) -> None:
     Worker.objects.create(name="agent", host="here", pid=1)
     Worker.objects.create(name="dead", host="there", pid=2, last_seen="2020-01-01T00:00:00Z")
-    page = admin.get("/admin/workers/worker/").content.decode()
+    page = as_operator.get("/admin/workers/worker/").content.decode()
     assert (page.count("icon-yes"), page.count("icon-no")) == (1, 1)

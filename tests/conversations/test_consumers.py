@@ -14,7 +14,7 @@ from accounts.services import create_api_key, revoke_api_key
 from conversations import consumers, timeline, window, wire
 from conversations.events import Message
 from conversations.models import Conversation, Event
-from conversations.services import delete_conversation, start_conversation
+from conversations.services import delete_conversation
 from conversations.timeline import Draft
 from openhands_site import redis_client
 from tests.conversations.conftest import in_database
@@ -24,16 +24,6 @@ from tests.fakes.socket_client import SocketClient, events_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
 OWN_ORIGIN = "http://localhost:8000"
 Say = Callable[..., Awaitable[None]]
-
-
-@pytest.fixture
-def conversation(owner: User) -> Conversation:
-    return start_conversation(owner=owner, text="Begin")
-
-
-@pytest.fixture
-def key(owner: User) -> str:
-    return create_api_key(user=owner, name="tests")[1]
 
 
 @pytest.fixture

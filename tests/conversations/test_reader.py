@@ -42,11 +42,6 @@ class Watcher:
         self.rechecks.append(user_id)
 
 
-@pytest.fixture
-def conversation(owner: User) -> Conversation:
-    return start_conversation(owner=owner, text="Begin")
-
-
 async def until(holds: Callable[[], bool], seconds: float = 5) -> None:
     deadline = time.monotonic() + seconds
     while not holds():

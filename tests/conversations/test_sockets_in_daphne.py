@@ -14,7 +14,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from accounts.models import User
-from accounts.services import create_api_key
 from conversations import timeline
 from conversations.events import Message
 from conversations.models import Conversation
@@ -27,16 +26,6 @@ from tests.fakes.redis_process import RedisProcess
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
 MEGABYTE = 1024 * 1024
 DEAF_SOCKETS = 20
-
-
-@pytest.fixture
-def conversation(owner: User) -> Conversation:
-    return start_conversation(owner=owner, text="Begin")
-
-
-@pytest.fixture
-def key(owner: User) -> str:
-    return create_api_key(user=owner, name="tests")[1]
 
 
 @pytest.fixture

@@ -4,20 +4,12 @@ from uuid import uuid4
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import User
 from conversations import timeline, wire
 from conversations.events import Action, Error, Message, Observation, SystemPrompt, TextPart
 from conversations.models import Conversation, LLMCall
-from conversations.services import start_conversation
 from conversations.timeline import Draft
 from openhands_site.workers.models import Worker
 from sandboxes.models import Runtime
-
-
-@pytest.fixture
-def conversation(owner: User) -> Conversation:
-    return start_conversation(owner=owner, text="Begin")
-
 
 STRANGE = '“hé” 🙂 \\ " \n \u2028 \x7f </script> %s {}'
 

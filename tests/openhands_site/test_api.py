@@ -17,11 +17,6 @@ JSON = "application/json"
 
 
 @pytest.fixture
-def key(owner: User) -> str:
-    return create_api_key(user=owner, name="tests")[1]
-
-
-@pytest.fixture
 def with_key(key: str) -> Client:
     return Client(headers={"authorization": f"Bearer {key}"})
 

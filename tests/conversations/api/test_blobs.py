@@ -10,11 +10,6 @@ from conversations.services import start_conversation
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture
-def conversation(owner: User) -> Conversation:
-    return start_conversation(owner=owner, text="Begin")
-
-
 def test_an_image_is_shown_with_headers_that_let_it_do_nothing(
     client: Client, conversation: Conversation
 ) -> None:

@@ -10,11 +10,6 @@ ADDRESS = "/api/conversations"
 JSON = "application/json"
 
 
-@pytest.fixture
-def conversation(owner: User) -> Conversation:
-    return start_conversation(owner=owner, text="Count the files")
-
-
 def test_a_post_starts_a_conversation_and_says_where_it_is(client: Client) -> None:
     body = {"initial_message": "Count the files", "max_steps": 3, "max_budget": 2.5}
     response = client.post(ADDRESS, body, JSON)

@@ -3,17 +3,15 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from accounts.models import User
 from conversations.models import Conversation, Event
-from conversations.services import start_conversation
 from conversations.wire import to_wire
 
 JSON = "application/json"
 
 
 @pytest.fixture
-def address(owner: User) -> str:
-    return f"/api/conversations/{start_conversation(owner=owner, text='Begin').pk}"
+def address(conversation: Conversation) -> str:
+    return f"/api/conversations/{conversation.pk}"
 
 
 def test_a_message_is_the_event_that_the_log_holds(client: Client, address: str) -> None:
