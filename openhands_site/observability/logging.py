@@ -40,38 +40,47 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    # A plain traceback: the richer ones print local variables, and with them keys and tokens.
-    console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
-    renderers: list[Any] = [console]
     if json:
-        renderers = [
-            structlog.processors.format_exc_info,
-            _severity,
-            structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(serializer=json_module.dumps, default=str, ensure_ascii=False),
-        ]
         _log_what_nobody_catches()
+    renderers = _json_renderers() if json else [_console()]
+    line = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": shared,
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "line": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": shared,
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
-            }
-        },
+        "formatters": {"line": line},
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "loggers": {
-            **{name: {"level": level} for name in OURS},
-            # Django's own handlers would say everything twice; django_structlog tells of a request that failed.
-            "django": {"handlers": [], "propagate": True},
-            "django.request": {"level": "ERROR"},
-        },
+        "loggers": _loggers(level),
         "root": {"handlers": ["console"], "level": "WARNING" if level == "INFO" else level},
     }
+
+
+def _loggers(level: str) -> dict[str, dict[str, Any]]:
+    return {
+        **{name: {"level": level} for name in OURS},
+        # Django's own handlers would say everything twice; django_structlog tells of a request that failed.
+        "django": {"handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},
+    }
+
+
+def _console() -> Any:
+    """With a plain traceback: the richer ones print local variables, and with them keys and tokens."""
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+def _json_renderers() -> list[Any]:
+    return [
+        structlog.processors.format_exc_info,
+        _severity,
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(serializer=json_module.dumps, default=str, ensure_ascii=False),
+    ]
 
 
 def _severity(_logger: Any, _method: str, event: EventDict) -> EventDict:

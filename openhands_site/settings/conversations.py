@@ -18,4 +18,3 @@ LLM_FACTORIES = {
     "scripted": "conversations.llm.scripted.create",
     "": "conversations.llm.client.create",
 }
-HINTS_SINK = "openhands_site.hints.RedisSink"

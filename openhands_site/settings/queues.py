@@ -31,6 +31,7 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 
+HINTS_SINK = "openhands_site.hints.RedisSink"
 AGENT_THREADS = env.number("AGENT_THREADS", 128, at_least=1, at_most=1024)
 # A worker counts as dead after so many seconds without a heartbeat, which it gives three times in them.
 WORKER_DEAD_AFTER = env.number("WORKER_DEAD_AFTER", 6, at_least=1, at_most=600)
