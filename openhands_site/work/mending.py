@@ -4,7 +4,7 @@ Each may be repeated, says what it did in a sentence, and raises NotApplicable, 
 longer applies. Whether the operator may is asked by the interface.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from accounts.models import User
@@ -101,24 +101,24 @@ def record_loss(*, sandbox_id: UUID) -> str:
     return f"The sandbox {sandbox_id} counts as missing now; the next message starts it on its files."
 
 
-def mend_all() -> list[str]:
-    """What is safe without a person's judgement, for all there is: what dead workers hold, work that waits for long,
-    and what runs or stands without an owner. Open actions are left alone: they are somebody's work."""
+def mend_all() -> Iterator[str]:
+    """What is safe without a person's judgement, for all there is, with a sentence each: what dead workers hold, work
+    that waits for long, and what stands or runs without an owner. Open actions are left alone: they are work."""
     work = facts.gather()
-    said = [
-        _attempt(free_leases, worker_id=each.worker.pk)
-        for each in work.workers
-        if not each.is_live and each.holds
-    ]
-    for piece in (each for each in work.waiting.rows if each.is_late):
-        if isinstance(piece.row, Conversation):
-            said.append(_attempt(hint_conversation, conversation_id=piece.row.pk))
-        else:
-            said.append(_attempt(hint_sandbox, sandbox_id=piece.row.pk))
-    said += [_attempt(remove_sandbox, sandbox_id=sandbox.pk) for sandbox in work.ownerless.rows]
-    said += [_attempt(end_stray, sandbox_id=each.life.sandbox_id) for each in work.comparison.strays]
-    said += [_attempt(record_loss, sandbox_id=each.runtime.sandbox_id) for each in work.comparison.losses]
-    return said
+    for each in work.workers:
+        if each.holds and not each.is_live:
+            yield _attempt(free_leases, worker_id=each.worker.pk)
+    for piece in work.waiting.rows:
+        if piece.is_late and isinstance(piece.row, Conversation):
+            yield _attempt(hint_conversation, conversation_id=piece.row.pk)
+        elif piece.is_late:
+            yield _attempt(hint_sandbox, sandbox_id=piece.row.pk)
+    for sandbox in work.ownerless.rows:
+        yield _attempt(remove_sandbox, sandbox_id=sandbox.pk)
+    for stray in work.comparison.strays:
+        yield _attempt(end_stray, sandbox_id=stray.life.sandbox_id)
+    for loss in work.comparison.losses:
+        yield _attempt(record_loss, sandbox_id=loss.runtime.sandbox_id)
 
 
 def _attempt(mend: Callable[..., str], **what: UUID) -> str:
