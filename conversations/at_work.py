@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, F, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
@@ -13,6 +14,7 @@ from conversations.events import Action, load
 from conversations.models import Conversation, Event
 from conversations.querysets import ConversationQuerySet
 from conversations.states import AgentState
+from openhands_site.workers.models import Worker
 
 LOOKED_AT = 500  # conversations at work; those whose log says `running` come first
 A_QUERY = 100  # tails of logs that one query asks for
@@ -21,22 +23,29 @@ SUMMARY_LIMIT = 120
 
 @dataclass(frozen=True)
 class OpenAction:
-    """An action without an observation; `summary` is a line of what it does."""
+    """An action without an observation; `summary` is a line of what it does.
+
+    `is_held` says that a live worker holds the conversation, and so will record the action's end.
+    """
 
     event: Event
     conversation: Conversation
+    is_held: bool
     tool: str
     summary: str
 
 
 def open_actions(limit: int) -> tuple[list[OpenAction], int]:
-    """Those of conversations that are held, due or `running`: the `limit` oldest, and how many there are."""
+    """Those of conversations that are held, due or `running`: the first `limit`, and how many there are. Those that
+    nobody who lives holds come first, then the oldest."""
     tails = list(_first_of_last_replies())
     found = [
         pk for start in range(0, len(tails), A_QUERY) for pk in _unobserved(tails[start : start + A_QUERY])
     ]
-    rows = Event.objects.filter(pk__in=found).select_related("conversation__lease_worker")
-    return [_described(event) for event in rows.order_by("created_at", "sequence")[:limit]], len(found)
+    live = Worker.objects.live().filter(pk=OuterRef("conversation__lease_worker"))
+    rows = Event.objects.filter(pk__in=found).annotate(is_held=Exists(live))
+    rows = rows.select_related("conversation__lease_worker").order_by("is_held", "created_at", "sequence")
+    return [_described(event) for event in rows[:limit]], len(found)
 
 
 def left_behind() -> ConversationQuerySet:
@@ -75,7 +84,7 @@ def _unobserved(tails: list[tuple[UUID, int]]) -> list[UUID]:
     return [pk for pk, kind, _ in seen if kind == "action" and str(pk) not in observed]
 
 
-def _described(event: Event) -> OpenAction:
+def _described(event: Any) -> OpenAction:
     action = load(event.kind, event.payload)
     assert isinstance(action, Action)
     described = describe_action(event.conversation_id, action)
@@ -83,4 +92,4 @@ def _described(event: Event) -> OpenAction:
     summary = " ".join(f"{described.verb} {described.title or detail}".split())
     if len(summary) > SUMMARY_LIMIT:
         summary = f"{summary[:SUMMARY_LIMIT]}…"
-    return OpenAction(event, event.conversation, action.tool, summary)
+    return OpenAction(event, event.conversation, event.is_held, action.tool, summary)

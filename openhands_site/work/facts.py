@@ -97,14 +97,6 @@ class WorkerAtWork:
 
 
 @dataclass(frozen=True)
-class ActionAtWork:
-    """`is_held` says that a live worker holds its conversation, and so will have its end."""
-
-    action: OpenAction
-    is_held: bool
-
-
-@dataclass(frozen=True)
 class Work:
     """`workers` are the live ones, those that died holding something, and the last that died with nothing.
 
@@ -113,7 +105,7 @@ class Work:
 
     workers: list[WorkerAtWork]
     waiting: Listed[Piece]
-    actions: Listed[ActionAtWork]
+    actions: Listed[OpenAction]
     left_behind: Listed[Conversation]
     ownerless: Listed[Sandbox]
     comparison: Comparison
@@ -123,16 +115,13 @@ def gather() -> Work:
     """The rows at work before the workers: whoever took one meanwhile is then among these."""
     held = [row for model in QUEUES for row in _held(model)]
     waiting = [_listed(_waiting(model).order_by("due_since")) for model in QUEUES]
-    actions, action_total = at_work.open_actions(LISTED)
     live = {worker.pk: worker for worker in Worker.objects.live().order_by("started_at")}
     rows = [_piece(row, live) for some in waiting for row in some.rows]
     rows.sort(key=lambda piece: piece.waits_since or timezone.now())
     return Work(
         workers=_workers(live, [_piece(row, live) for row in held]),
         waiting=Listed(rows, sum(some.total for some in waiting)),
-        actions=Listed(
-            [ActionAtWork(each, each.conversation.lease_worker_id in live) for each in actions], action_total
-        ),
+        actions=Listed(*at_work.open_actions(LISTED)),
         left_behind=_listed(at_work.left_behind()),
         ownerless=_listed(ownerless().select_related("owner").order_by("created_at")),
         comparison=reconcile.compare(),

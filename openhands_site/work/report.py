@@ -6,7 +6,8 @@ from datetime import datetime
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 
-from openhands_site.work.facts import LATE_AFTER, ActionAtWork, Piece, Work, WorkerAtWork
+from conversations.at_work import OpenAction
+from openhands_site.work.facts import LATE_AFTER, Piece, Work, WorkerAtWork
 
 MEND = "`manage.py doctor --mend`"
 LATE = f"{LATE_AFTER.total_seconds():.0f} s"
@@ -110,17 +111,16 @@ def _held(piece: Piece) -> str:
 
 
 def _piece(piece: Piece) -> str:
-    due, waits = _ago(piece.row.due_since), _ago(piece.waits_since)
-    return f"{piece.kind} {_name(piece)}, due {due}, waits since {waits}; may be taken by {piece.taken_by}"
+    due, waits = _ago(piece.row.due_since), _ago(piece.waits_since).removesuffix(" ago")
+    return f"{piece.kind} {_name(piece)}, due {due}, waits for {waits}; may be taken by {piece.taken_by}"
 
 
 def _name(piece: Piece) -> str:
     return piece.label if piece.label == str(piece.row.pk) else f"“{piece.label}” ({piece.row.pk})"
 
 
-def _action(each: ActionAtWork) -> str:
-    action = each.action
-    holder = action.conversation.lease_worker if each.is_held else "nobody who lives"
+def _action(action: OpenAction) -> str:
+    holder = action.conversation.lease_worker if action.is_held else "nobody who lives"
     begun = _ago(action.event.created_at)
     return f"{action.tool}: {action.summary}; begun {begun}, in “{action.conversation}”, held by {holder}"
 

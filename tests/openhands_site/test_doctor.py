@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pytest_django import Settings
 
 from openhands_site import doctor
+from openhands_site.work import report
 from openhands_site.workers.models import Installation
 from tests.fakes.redis_process import RedisProcess
 
@@ -54,4 +56,14 @@ def test_one_problem_is_enough_for_the_command_to_fail(
     with pytest.raises(CommandError, match="Something is wrong with: redis, workers"):
         call_command("doctor")
     printed = capsys.readouterr().out
-    assert [line.split()[1] for line in printed.splitlines()] == list(doctor.QUESTIONS)
+    assert [line.split()[1] for line in printed.splitlines()] == [*doctor.QUESTIONS, *report.QUESTIONS]
+
+
+def test_a_database_that_fails_is_a_problem_of_the_work_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE conversations_event RENAME TO gone")
+    with pytest.raises(CommandError, match="work"):
+        call_command("doctor", "--mend")
+    printed = capsys.readouterr().out
+    assert "wrong  mend       The database failed" in printed
+    assert "wrong  work       It cannot be read" in printed
