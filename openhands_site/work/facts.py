@@ -3,8 +3,8 @@
 Only rows at work are looked at, and no list is longer than LISTED, so it stays quick however much there is.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -16,6 +16,7 @@ from django.utils import timezone
 from conversations import at_work
 from conversations.at_work import OpenAction
 from conversations.models import Conversation
+from openhands_site.workers.freeing import dead_workers
 from openhands_site.workers.models import Worker
 from sandboxes import reconcile
 from sandboxes.models import Sandbox
@@ -44,7 +45,7 @@ class Listed(Generic[T]):
 
 @dataclass(frozen=True)
 class Piece:
-    """A conversation or sandbox with work due, or held. `holder` is whoever its lease names, dead or alive.
+    """A conversation or sandbox with work due, or held. `holder` is whoever its lease names, living or silent.
 
     `waits_since` is null while a live worker holds it. `reserved_for` is a live worker that alone may take it;
     `takers` is how many live ones may.
@@ -91,14 +92,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class WorkerAtWork:
+    """`life` is `lives`, `dead`, or `silent`: its heartbeat is old, and nobody is there who may say that it is dead."""
+
     worker: Worker
-    is_live: bool
-    holds: list[Piece] = field(default_factory=list)
+    life: str
+    holds: list[Piece]
 
 
 @dataclass(frozen=True)
 class Work:
-    """`workers` are the live ones, those that died holding something, and the last that died with nothing.
+    """`workers` are the live ones, the silent ones that hold something, and the last that fell silent with nothing.
 
     `ownerless` are sandboxes that no conversation uses and that are not being removed.
     """
@@ -131,14 +134,6 @@ def gather() -> Work:
 def ownerless() -> "QuerySet[Sandbox]":
     """One whose removal failed has an error, and nothing is due any more: it is among them."""
     return Sandbox.objects.filter(conversations=None).exclude(wanted=Wanted.REMOVED, due_since__isnull=False)
-
-
-def dead_holders() -> "QuerySet[Worker]":
-    """Workers that hold something and do not live."""
-    holders = Q()
-    for model in QUEUES:
-        holders |= Q(pk__in=model._default_manager.filter(lease_worker__isnull=False).values("lease_worker"))
-    return Worker.objects.filter(holders).exclude(pk__in=Worker.objects.live().values("pk"))
 
 
 def _held(model: type[Conversation] | type[Sandbox]) -> Iterable[Conversation | Sandbox]:
@@ -185,8 +180,15 @@ def _waits_since(row: Conversation | Sandbox) -> datetime | None:
 def _workers(live: dict[UUID, Worker], held: list[Piece]) -> list[WorkerAtWork]:
     holders = {piece.holder.pk: piece.holder for piece in held if piece.holder and not piece.is_held}
     others = Worker.objects.exclude(pk__in=[*live, *holders]).order_by("-last_seen")[:DEAD_LISTED]
-    dead = sorted([*holders.values(), *others], key=lambda worker: worker.last_seen, reverse=True)
+    dead = set(dead_workers().values_list("pk", flat=True))
+    silent = sorted([*holders.values(), *others], key=lambda worker: worker.last_seen, reverse=True)
     return [
-        WorkerAtWork(worker, worker.pk in live, [each for each in held if each.holder == worker])
-        for worker in [*live.values(), *dead]
+        WorkerAtWork(worker, _life(worker, live, dead), [each for each in held if each.holder == worker])
+        for worker in [*live.values(), *silent]
     ]
+
+
+def _life(worker: Worker, live: Container[UUID], dead: Container[UUID]) -> str:
+    if worker.pk in live:
+        return "lives"
+    return "dead" if worker.pk in dead else "silent"

@@ -13,7 +13,7 @@ from conversations.models import Conversation
 from conversations.states import SETTLED
 from openhands_site import hints
 from openhands_site.work import facts
-from openhands_site.workers.freeing import counted
+from openhands_site.workers.freeing import counted, dead_workers
 from openhands_site.workers.freeing import free_leases as free
 from openhands_site.workers.models import Worker
 from sandboxes import reconcile
@@ -30,9 +30,10 @@ class NotApplicable(Exception):
 def free_leases(*, worker_id: UUID) -> str:
     """Frees what a dead worker holds. A live one's is never freed."""
     worker = Worker.objects.filter(pk=worker_id).first()
-    if Worker.objects.live().filter(pk=worker_id).exists():
+    if worker and not dead_workers().filter(pk=worker_id).exists():
         raise NotApplicable(
-            f"{worker} lives: what it holds is its own. End the process, or stop a conversation."
+            f"{worker} lives, or nobody is there who may say that it is dead: what it holds is its own. End the "
+            "process, or stop a conversation; what has been silent for a minute is dead in any case."
         )
     freed = counted(free(worker_id))
     if freed == "nothing":
@@ -59,7 +60,7 @@ def stop_conversation(*, conversation_id: UUID, operator: User) -> str:
     row = Conversation.objects.filter(pk=conversation_id).first()
     if row is None:
         raise NotApplicable("This conversation is gone.")
-    if row.agent_state in SETTLED and row.due_since is None:
+    if row.agent_state in SETTLED:
         raise NotApplicable(f"“{row}” is {row.agent_state} already: there is nothing to stop.")
     conversations.stop_as_operator(conversation_id=conversation_id, operator=operator)
     return f"“{row}” is told to stop; a message goes on with it."
@@ -106,7 +107,7 @@ def mend_all() -> Iterator[str]:
     that waits for long, and what stands or runs without an owner. Open actions are left alone: they are work."""
     work = facts.gather()
     for each in work.workers:
-        if each.holds and not each.is_live:
+        if each.holds and each.life != "lives":
             yield _attempt(free_leases, worker_id=each.worker.pk)
     for piece in work.waiting.rows:
         if piece.is_late and isinstance(piece.row, Conversation):

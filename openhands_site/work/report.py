@@ -24,15 +24,15 @@ class Answer:
 
 def leases(work: Work) -> Answer:
     """Which worker holds which lease."""
-    live = [each for each in work.workers if each.is_live]
-    dead = [each for each in work.workers if not each.is_live and each.holds]
+    live = [each for each in work.workers if each.life == "lives"]
+    dead = [each for each in work.workers if each.life != "lives" and each.holds]
     others = [line for each in live for line in _worker(each)]
     if not dead:
         held = sum(len(each.holds) for each in live)
         return Answer(f"Living workers: {len(live)}; leases that they hold: {held}.", others=others)
     return Answer(
-        f"Dead workers that hold leases: {len(dead)}. Living ones take over within seconds; where none lives, "
-        f"start them (`make run`). {MEND} frees the leases at once.",
+        f"Workers without a heartbeat that hold leases: {len(dead)}. Living ones take over within seconds; where none "
+        f"lives, start them (`make run`). {MEND} frees at once what dead ones hold.",
         [line for each in dead for line in _worker(each)],
         others,
     )
@@ -100,8 +100,7 @@ QUESTIONS: dict[str, Callable[[Work], Answer]] = {
 
 
 def _worker(each: WorkerAtWork) -> list[str]:
-    life = "lives" if each.is_live else "dead"
-    first = f"{each.worker}, {life}, heartbeat {_ago(each.worker.last_seen)}, holds {len(each.holds) or 'nothing'}"
+    first = f"{each.worker}, {each.life}, heartbeat {_ago(each.worker.last_seen)}, holds {len(each.holds) or 'nothing'}"
     return [first, *(f"  {_held(piece)}" for piece in each.holds)]
 
 

@@ -6,6 +6,7 @@ from typing import cast
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
@@ -57,6 +58,7 @@ def work(request: HttpRequest) -> HttpResponse:
         "title": "Work at hand",
         "work": facts.gather(),
         "late_seconds": int(facts.LATE_AFTER.total_seconds()),
+        "dead_after": settings.WORKER_DEAD_AFTER,
         "allowed": [name for name, order in ORDERS.items() if operator.has_perm(order.permission)],
     }
     return TemplateResponse(request, "admin/work/page.html", context)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html_join
 
-from openhands_site.workers.freeing import counted, free_leases, leased_models
+from openhands_site.workers.freeing import counted, dead_workers, free_leases, leased_models
 from openhands_site.workers.models import Leased, Worker
 
 COUNTED_ROWS = 10_000
@@ -116,12 +116,14 @@ class WorkerAdmin(RecordAdmin):
 
     @admin.action(description="Free what the selected dead workers hold", permissions=["free"])
     def free_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        dead = set(dead_workers().values_list("pk", flat=True))
         for worker in queryset:
-            if worker.live:
-                self.message_user(request, f"{worker} lives: what it holds is its own.", messages.WARNING)
-            else:
+            if worker.pk in dead:
                 freed = counted(free_leases(worker.pk))
                 self.message_user(request, f"Freed {freed} that {worker} held.", messages.SUCCESS)
+            else:
+                refusal = f"{worker} lives, or may live: what it holds is its own."
+                self.message_user(request, refusal, messages.WARNING)
 
 
 def _held(model: type[Leased]) -> str:

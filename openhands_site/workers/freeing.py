@@ -3,9 +3,11 @@
 from uuid import UUID
 
 from django.apps import apps
-from django.db.models import F
+from django.db.models import Exists, F, Q
+from django.db.models.functions import Now
 
-from openhands_site.workers.models import Leased, Worker
+from openhands_site.workers.leases import UNJUDGED_FOR
+from openhands_site.workers.models import Leased, Worker, WorkerQuerySet
 
 
 def leased_models() -> list[type[Leased]]:
@@ -23,14 +25,22 @@ def counted(counts: dict[type[Leased], int]) -> str:
     return " and ".join(parts) or "nothing"
 
 
+def dead_workers() -> WorkerQuerySet:
+    """Those that may be called dead: somebody who can see says so or, where nobody lives who could, they have been
+    silent for a minute (docs/adr/0004)."""
+    silent = Worker.objects.exclude(pk__in=Worker.objects.live().values("pk"))
+    return silent.filter(Exists(Worker.objects.judges()) | Q(last_seen__lte=Now() - UNJUDGED_FOR))
+
+
 def free_leases(worker_id: UUID) -> dict[type[Leased], int]:
-    """Frees what the worker holds unless it lives, and says how many rows of each kind that was. Repeatable.
+    """Frees what the worker holds if it is dead, and says how many rows of each kind that was. Repeatable.
 
     The work stays due, and the raised fence keeps the worker out should it wake up.
     """
+    dead = dead_workers().filter(pk=worker_id).values("pk")
     return {
-        model: model._default_manager.filter(lease_worker=worker_id)
-        .exclude(lease_worker__in=Worker.objects.live().values("id"))
-        .update(lease_worker=None, lease_fence=F("lease_fence") + 1)
+        model: model._default_manager.filter(lease_worker__in=dead).update(
+            lease_worker=None, lease_fence=F("lease_fence") + 1
+        )
         for model in leased_models()
     }

@@ -23,6 +23,13 @@ def test_the_database_of_another_installation_is_a_problem() -> None:
         doctor.database()
 
 
+def test_the_room_on_the_disk_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"GB are free where {settings.OPENHANDS_HOME} is." in doctor.disk()
+    monkeypatch.setattr(doctor, "ROOM_BYTES", 2**80)
+    with pytest.raises(doctor.Problem, match=r"too little\. Make room"):
+        doctor.disk()
+
+
 def test_a_redis_that_is_away_names_the_remedy(settings: Settings) -> None:
     settings.REDIS_URL, settings.REDIS_IS_PRIVATE = "unix:///nowhere/redis.sock", False
     with pytest.raises(doctor.Problem, match=r"check REDIS_URL\."):

@@ -30,8 +30,15 @@ def live(db: None) -> Worker:
 
 @pytest.fixture
 def dead(db: None) -> Worker:
-    minute_ago = timezone.now() - timedelta(minutes=1)
-    return Worker.objects.create(name="agent", host="there", pid=2, last_seen=minute_ago)
+    a_while_ago = timezone.now() - timedelta(seconds=65)
+    return Worker.objects.create(name="agent", host="there", pid=2, last_seen=a_while_ago)
+
+
+@pytest.fixture
+def silent(db: None) -> Worker:
+    """Dead if there is somebody to say so."""
+    lately = timezone.now() - timedelta(seconds=20)
+    return Worker.objects.create(name="agent", host="there", pid=3, last_seen=lately)
 
 
 @pytest.fixture

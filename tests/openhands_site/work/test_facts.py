@@ -24,12 +24,17 @@ def test_each_worker_is_told_with_what_it_holds(live: Worker, dead: Worker, task
     task(dead, title="Two")
     Sandbox.objects.filter(conversations__title="Two").update(lease_worker=dead, lease_fence=3)
     first, second = facts.gather().workers
-    assert (first.worker, first.is_live, [piece.label for piece in first.holds]) == (live, True, ["One"])
-    assert (second.worker, second.is_live) == (dead, False)
+    assert (first.worker, first.life, [piece.label for piece in first.holds]) == (live, "lives", ["One"])
+    assert (second.worker, second.life) == (dead, "dead")
     assert [(piece.kind, piece.row.lease_fence) for piece in second.holds] == [
         ("conversation", 7),
         ("sandbox", 3),
     ]
+
+
+def test_without_a_witness_an_old_heartbeat_is_silence(silent: Worker, dead: Worker, task: MakeTask) -> None:
+    task(silent)
+    assert [each.life for each in facts.gather().workers] == ["silent", "dead"]
 
 
 def test_of_the_dead_that_hold_nothing_only_the_last_are_told(

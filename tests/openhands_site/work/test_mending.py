@@ -1,8 +1,10 @@
 import time
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from conversations import timeline
@@ -64,6 +66,19 @@ def test_what_a_living_worker_holds_is_never_freed(live: Worker, dead: Worker, t
     task(dead)
     mending.free_leases(worker_id=dead.pk)
     assert Conversation.objects.get(pk=held.pk).lease_worker == live
+
+
+def test_without_a_witness_a_worker_is_dead_only_after_a_minute(silent: Worker, task: MakeTask) -> None:
+    task(silent)
+    with pytest.raises(NotApplicable, match="nobody is there who may say that it is dead"):
+        mending.free_leases(worker_id=silent.pk)
+    new = Worker.objects.create(
+        name="agent", host="here", pid=4, judges_from=timezone.now() + timedelta(hours=1)
+    )
+    with pytest.raises(NotApplicable, match="nobody is there"):
+        mending.free_leases(worker_id=silent.pk)
+    Worker.objects.filter(pk=new.pk).update(judges_from=timezone.now() - timedelta(seconds=1))
+    assert "Freed 1 conversation" in mending.free_leases(worker_id=silent.pk)
 
 
 def test_a_worker_that_is_gone_holds_nothing(db: None) -> None:

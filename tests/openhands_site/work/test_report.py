@@ -45,7 +45,7 @@ def test_what_is_wrong_comes_with_its_remedy(
     MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
     memory_backend.kill(sandbox_id(running))
     told = answers()
-    assert "frees the leases at once" in told["leases"].sentence
+    assert "frees at once what dead ones hold" in told["leases"].sentence
     assert told["leases"].wrong[0].endswith("holds 1")
     assert str(abandoned.pk) in told["leases"].wrong[1]
     assert "tells the workers again" in told["due"].sentence
