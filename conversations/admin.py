@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from conversations import services
 from conversations.models import Blob, Conversation, Event, LLMCall
-from openhands_site.workers.admin import RecordAdmin
+from openhands_site.workers.admin import RecordAdmin, WorkFilter
 
 
 def _uuid(term: str) -> UUID | None:
@@ -50,7 +50,7 @@ class _OfConversation(RecordAdmin):
 @admin.register(Conversation)
 class ConversationAdmin(RecordAdmin):
     list_display = ("title", "owner", "agent_state", "sandbox", "model", "due_since", "lease", "updated_at")
-    list_filter = ("agent_state", ("due_since", admin.EmptyFieldListFilter))
+    list_filter = ("agent_state", WorkFilter)
     list_select_related = ("owner", "sandbox", "lease_worker")
     search_fields = ("title", "owner__email", "model")
     ordering = ("-updated_at", "-id")

@@ -1,5 +1,6 @@
 """What `manage.py doctor` asks: each question answers with a sentence, or raises Problem with the remedy."""
 
+import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from django.db import DatabaseError
 from redis.exceptions import RedisError
 
 from openhands_site import async_thread, checks, health, redis_client
+from openhands_site.disk import ROOM_BYTES
 
 WORKER_SECONDS = 10
 MODEL_SECONDS = 90
@@ -33,6 +35,14 @@ def database() -> str:
     if due:
         raise Problem(f"{due} migrations are due; run `manage.py migrate` (`make run` does it).")
     return f"{vendor} answers, and every migration is applied."
+
+
+def disk() -> str:
+    free = shutil.disk_usage(settings.OPENHANDS_HOME).free
+    sentence = f"{free / 2**30:.1f} GB are free where {settings.OPENHANDS_HOME} is"
+    if free < ROOM_BYTES:
+        raise Problem(f"{sentence}: too little. Make room; what was due goes on by itself.")
+    return f"{sentence}."
 
 
 def redis() -> str:
@@ -110,6 +120,7 @@ def model() -> str:
 
 QUESTIONS: dict[str, Callable[[], str]] = {
     "database": database,
+    "disk": disk,
     "redis": redis,
     "workers": workers,
     "sandboxes": sandboxes,

@@ -5,10 +5,12 @@ from django.urls import include, path
 
 from openhands_site import health
 from openhands_site.api import api
+from openhands_site.work.views import work
 
 urlpatterns = [
     path("alive", health.alive),
     path("ready", health.ready),
+    path("admin/work/", admin.site.admin_view(work), name="work"),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("accounts/", include("accounts.allauth_urls")),

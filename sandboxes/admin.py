@@ -1,9 +1,10 @@
 """Sandboxes for operators: what there is, on what it runs, and removing it. Keys are never shown."""
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from openhands_site.workers.admin import ChoiceFilter, WorkFilter
 from sandboxes import services
 from sandboxes.models import Runtime, Sandbox
 
@@ -21,6 +22,12 @@ class ReadOnly:
         return False
 
 
+class UseFilter(ChoiceFilter):
+    title = "use"
+    parameter_name = "use"
+    meanings = {"without a conversation": Q(conversations=None)}
+
+
 class RuntimeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Runtime
     fields = readonly_fields = ("backend", "isolation", "url", "boot_id", "started_at", "ended_at")
@@ -30,7 +37,7 @@ class RuntimeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 @admin.register(Sandbox)
 class SandboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["id", "owner", "state", "wanted", "isolation", "created_at", "updated_at"]
-    list_filter = ["state", "wanted"]
+    list_filter = ["state", "wanted", WorkFilter, UseFilter]
     list_select_related = ["owner"]
     search_fields = ["id", "owner__email", "error"]
     ordering = ["-created_at"]
@@ -45,7 +52,10 @@ class SandboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         """Of the life that goes on."""
         return next((runtime.isolation for runtime in sandbox.runtimes.all() if runtime.ended_at is None), "")
 
-    @admin.action(description="Remove selected sandboxes, with their files", permissions=["view"])
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("sandboxes.delete_sandbox")
+
+    @admin.action(description="Remove selected sandboxes, with their files", permissions=["remove"])
     def remove_selected_sandboxes(self, request: HttpRequest, sandboxes: QuerySet[Sandbox]) -> None:
         for sandbox in sandboxes:
             services.request_removal(sandbox_id=sandbox.pk)

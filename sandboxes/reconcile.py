@@ -1,9 +1,10 @@
 """Rows say what should be; this compares them with what runs, in both directions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -27,6 +28,60 @@ class Adoption:
     kept: int
     ended: int
     lost: int
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A life of this machine that no row tells of."""
+
+    backend: str
+    life: Life
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A row that says running, and how its life ended."""
+
+    runtime: Runtime
+    problem: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`problem` says why a backend could not be asked."""
+
+    strays: list[Stray]
+    losses: list[Loss]
+    problem: str = ""
+
+
+def compare() -> Comparison:
+    """Rows and lives beside each other while workers are at it: what is being started, stopped or removed counts as
+    neither. Changes nothing."""
+    strays: list[Stray] = []
+    losses: list[Loss] = []
+    problems = []
+    used = set(Runtime.objects.filter(ended_at=None).values_list("backend", flat=True))
+    for backend in sorted(used | {runtime_api.backend_name()}):
+        try:
+            lives = list(runtime_api.lives(backend=backend))
+            strays += _strays(backend, lives)
+            losses += _losses(backend, lives)
+        except (OSError, LookupError) as error:
+            problems.append(f"The backend {backend} could not be asked: {error!r}.")
+    return Comparison(strays, losses, " ".join(problems))
+
+
+def end_stray(sandbox_id: UUID) -> bool:
+    """Ends the lives of the sandbox that no row tells of; the files stay. Returns whether there was one.
+
+    Raises OSError where its processes cannot be ended.
+    """
+    found = [stray for stray in compare().strays if stray.life.sandbox_id == sandbox_id]
+    release_connection()
+    for stray in found:
+        runtime_api.stop(backend=stray.backend, sandbox_id=sandbox_id, handle=stray.life.handle)
+    return bool(found)
 
 
 def adopt() -> Adoption:
@@ -73,6 +128,34 @@ def record_loss(runtime: Runtime, message: str) -> None:
             state=SandboxState.MISSING, error=message, updated_at=Now()
         )
     log.warning("a sandbox is gone", sandbox_id=str(runtime.sandbox_id), reason=message)
+
+
+def _strays(backend: str, lives: list[Life]) -> Iterator[Stray]:
+    """The rows are read after the lives: what is being started has its row before it lives."""
+    ids = [life.sandbox_id for life in lives]
+    in_transition = set(
+        Sandbox.objects.filter(pk__in=ids, due_since__isnull=False).values_list("pk", flat=True)
+    )
+    runtimes = Runtime.objects.filter(sandbox__in=ids, backend=backend, ended_at=None).defer("key")
+    told = {runtime.sandbox_id: runtime for runtime in runtimes}
+    for life in lives:
+        if life.sandbox_id in in_transition or _is_same(life, told.get(life.sandbox_id)):
+            continue
+        # What has just been removed was in the list, and is neither row nor life by now.
+        if runtime_api.poll(backend=backend, sandbox_id=life.sandbox_id, handle=life.handle) is None:
+            yield Stray(backend, life)
+
+
+def _losses(backend: str, lives: list[Life]) -> Iterator[Loss]:
+    living = {life.sandbox_id: life for life in lives}
+    at_rest = Runtime.objects.answering().filter(backend=backend, sandbox__due_since=None)
+    for runtime in at_rest.select_related("sandbox__owner").defer("key"):
+        is_elsewhere = not runtime_api.is_here(backend=backend, handle=runtime.handle)
+        life = living.get(runtime.sandbox_id)
+        if is_elsewhere or (life and _is_same(life, runtime)):
+            continue
+        if problem := runtime_api.poll(**runtime.address):  # it may have been started after the list was made
+            yield Loss(runtime, problem)
 
 
 def _is_same(life: Life, runtime: Runtime | None) -> bool:

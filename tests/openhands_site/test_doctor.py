@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pytest_django import Settings
 
 from openhands_site import doctor
+from openhands_site.work import report
 from openhands_site.workers.models import Installation
 from tests.fakes.redis_process import RedisProcess
 
@@ -19,6 +21,13 @@ def test_the_database_of_another_installation_is_a_problem() -> None:
     Installation.objects.create(name="theirs")
     with pytest.raises(doctor.Problem, match="belongs to the installation theirs; set OPENHANDS_HOME"):
         doctor.database()
+
+
+def test_the_room_on_the_disk_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"GB are free where {settings.OPENHANDS_HOME} is." in doctor.disk()
+    monkeypatch.setattr(doctor, "ROOM_BYTES", 2**80)
+    with pytest.raises(doctor.Problem, match=r"too little\. Make room"):
+        doctor.disk()
 
 
 def test_a_redis_that_is_away_names_the_remedy(settings: Settings) -> None:
@@ -54,4 +63,14 @@ def test_one_problem_is_enough_for_the_command_to_fail(
     with pytest.raises(CommandError, match="Something is wrong with: redis, workers"):
         call_command("doctor")
     printed = capsys.readouterr().out
-    assert [line.split()[1] for line in printed.splitlines()] == list(doctor.QUESTIONS)
+    assert [line.split()[1] for line in printed.splitlines()] == [*doctor.QUESTIONS, *report.QUESTIONS]
+
+
+def test_a_database_that_fails_is_a_problem_of_the_work_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE conversations_event RENAME TO gone")
+    with pytest.raises(CommandError, match="work"):
+        call_command("doctor", "--mend")
+    printed = capsys.readouterr().out
+    assert "wrong  mend       The database failed" in printed
+    assert "wrong  work       It cannot be read" in printed

@@ -1,12 +1,14 @@
 import uuid
 from collections.abc import Callable
 
+from django.utils import timezone
+
 from sandboxes import reconcile, services
 from sandboxes.backends import memory as memory_backend
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.memory import MemoryBackend
 from sandboxes.models import Runtime, Sandbox
-from sandboxes.reconcile import Adoption
+from sandboxes.reconcile import Adoption, Comparison
 from sandboxes.states import SandboxState
 from tests.sandboxes.doubles import living
 
@@ -58,3 +60,54 @@ def test_one_sandbox_that_cannot_be_ended_does_not_keep_the_others(
     memory("Broken")
     assert reconcile.end_all() == 1
     assert Sandbox.objects.get().state == SandboxState.MISSING
+
+
+def test_where_rows_and_lives_agree_a_comparison_finds_nothing(running: Sandbox) -> None:
+    assert reconcile.compare() == Comparison([], [])
+
+
+def test_a_comparison_finds_lives_without_a_row_and_changes_nothing(running: Sandbox) -> None:
+    stray = uuid.uuid4()
+    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    found = reconcile.compare()
+    assert [(each.backend, each.life.sandbox_id) for each in found.strays] == [("memory", stray)]
+    assert not found.losses
+    assert set(living()) == {running.pk, stray}
+
+
+def test_another_life_than_the_rows_is_a_stray_and_a_loss(running: Sandbox) -> None:
+    MemoryBackend().start(running.pk, SandboxSpec(), lambda phase: None)
+    found = reconcile.compare()
+    assert [each.life.sandbox_id for each in found.strays] == [running.pk]
+    assert [each.runtime.sandbox_id for each in found.losses] == [running.pk]
+    assert "has ended" in found.losses[0].problem
+
+
+def test_what_a_worker_is_at_is_neither(running: Sandbox) -> None:
+    Runtime.objects.update(ended_at=timezone.now())
+    Sandbox.objects.update(due_since=timezone.now())
+    assert reconcile.compare() == Comparison([], [])
+    Runtime.objects.update(ended_at=None)
+    memory_backend.kill(running.pk)
+    assert reconcile.compare() == Comparison([], [])
+
+
+def test_a_life_whose_sandbox_is_in_error_has_its_row(running: Sandbox) -> None:
+    Sandbox.objects.update(state=SandboxState.ERROR)
+    assert reconcile.compare() == Comparison([], [])
+
+
+def test_a_backend_that_is_no_longer_configured_is_told_and_the_others_compared(running: Sandbox) -> None:
+    Runtime.objects.update(backend="forgotten")
+    found = reconcile.compare()
+    assert found.problem.startswith("The backend forgotten could not be asked")
+    assert [each.life.sandbox_id for each in found.strays] == [running.pk]
+
+
+def test_a_stray_is_ended_once_and_a_life_with_a_row_never(running: Sandbox) -> None:
+    stray = uuid.uuid4()
+    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    assert reconcile.end_stray(stray)
+    assert not reconcile.end_stray(stray)
+    assert not reconcile.end_stray(running.pk)
+    assert list(living()) == [running.pk]
