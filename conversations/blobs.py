@@ -25,7 +25,11 @@ def store(conversation_id: UUID, data: bytes, media_type: str) -> BlobRef:
         default_storage.delete(path)
         kept = False
     if not kept:
-        default_storage.save(path, ContentFile(data))
+        try:
+            default_storage.save(path, ContentFile(data))
+        except OSError:
+            default_storage.delete(path)  # of a full disk even a part takes room
+            raise
     Blob.objects.get_or_create(
         conversation_id=conversation_id,
         sha256=sha256,

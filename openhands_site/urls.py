@@ -6,6 +6,9 @@ from django.urls import include, path
 from openhands_site import health
 from openhands_site.api import api
 
+handler400 = "openhands_site.outage_pages.bad_request"
+handler500 = "openhands_site.outage_pages.server_error"
+
 urlpatterns = [
     path("alive", health.alive),
     path("ready", health.ready),

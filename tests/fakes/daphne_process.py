@@ -16,13 +16,13 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def database_url() -> str:
-    """The test database, as the product's settings take it."""
+def database_url(port: int = 0) -> str:
+    """The test database, as the product's settings take it; on PostgreSQL behind another port, where one is given."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{settings['NAME']}"
     user, password, host = (quote(str(settings[name]), safe="") for name in ("USER", "PASSWORD", "HOST"))
-    return f"postgres://{user}:{password}@{host}:{settings['PORT'] or 5432}/{settings['NAME']}"
+    return f"postgres://{user}:{password}@{host}:{port or settings['PORT'] or 5432}/{settings['NAME']}"
 
 
 def resident_bytes(pid: int) -> int:

@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ class Stage:
 
     def play(self) -> dict[str, Any]:
         """What every client saw, and under "logs" what it should have seen."""
-        with self.redis, self.crowded, self.steady, self.baseline:
+        with self.redis, self.steady, self.baseline, ExitStack() as stack:
             patient = self.run("socket_load", json.dumps(self.patient_plan()))
+            stack.enter_context(self.crowded)
             crowd = self.run("socket_load", json.dumps(self.crowd_plan()))
             writing = {
                 "conversations": [str(pk) for pk in self.busy],
