@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.errors import NoAdministratorError, UnknownUserError
 from accounts.models import APIKey, SignInLink, User, UserSettings
+from openhands_site.db import without_waiting
 
 LINK_LIFETIME = timedelta(hours=24)
 LAST_USED_PRECISION = timedelta(minutes=1)
@@ -99,11 +100,15 @@ def authenticate_bearer(authorization: str | None) -> User | None:
 
 
 def _note_use(row: APIKey, now: datetime) -> None:
-    """At most one write a minute, however many requests and processes there are."""
+    """At most one write a minute, however many requests and processes there are, and none that is worth a wait."""
     before = now - LAST_USED_PRECISION
     if row.last_used_at is None or row.last_used_at <= before:
         stale = Q(last_used_at=None) | Q(last_used_at__lte=before)
-        APIKey.objects.filter(stale, pk=row.pk).update(last_used_at=now)
+        try:
+            with without_waiting():
+                APIKey.objects.filter(stale, pk=row.pk).update(last_used_at=now)
+        except OperationalError as error:
+            log.warning("the use of an API key was not noted", error=str(error))
 
 
 def revoke_api_key(*, key_id: UUID, by: User) -> None:

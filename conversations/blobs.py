@@ -8,7 +8,6 @@ from django.core.files.storage import default_storage
 
 from conversations.events import BlobRef
 from conversations.models import Blob
-from openhands_site import disk
 
 HEAD_BYTES = 4096
 
@@ -18,10 +17,7 @@ def path_of(sha256: str) -> str:
 
 
 def store(conversation_id: UUID, data: bytes, media_type: str) -> BlobRef:
-    """Keeps `data` and returns its reference. Call it in the transaction that writes the event.
-
-    Raises DiskFullError.
-    """
+    """Keeps `data` and returns its reference. Call it in the transaction that writes the event."""
     sha256 = hashlib.sha256(data).hexdigest()
     path = path_of(sha256)
     kept = default_storage.exists(path)
@@ -29,7 +25,11 @@ def store(conversation_id: UUID, data: bytes, media_type: str) -> BlobRef:
         default_storage.delete(path)
         kept = False
     if not kept:
-        _save(path, data)
+        try:
+            default_storage.save(path, ContentFile(data))
+        except OSError:
+            default_storage.delete(path)  # of a full disk even a part takes room
+            raise
     Blob.objects.get_or_create(
         conversation_id=conversation_id,
         sha256=sha256,
@@ -37,15 +37,6 @@ def store(conversation_id: UUID, data: bytes, media_type: str) -> BlobRef:
     )
     head = data[:HEAD_BYTES].decode(errors="ignore") if media_type.startswith("text/") else ""
     return BlobRef(blob=sha256, media_type=media_type, size=len(data), head=head)
-
-
-def _save(path: str, data: bytes) -> None:
-    try:
-        default_storage.save(path, ContentFile(data))
-    except OSError as error:
-        if disk.is_full(error):
-            raise disk.DiskFullError from error
-        raise
 
 
 def read(ref: BlobRef) -> bytes:

@@ -27,8 +27,10 @@ from conversations.models import Event
 from conversations.threads import in_thread
 from conversations.window import Window
 from conversations.wire import Page
+from openhands_site import outages
 
-NO_SESSION, NOT_VISIBLE, TOO_SLOW, BAD_ADDRESS, DEFECT = 4001, 4004, 4008, 4400, 1011
+# Daphne closes with 1000 and 3000 to 4999 alone. After the last two a client comes again.
+NO_SESSION, NOT_VISIBLE, TOO_SLOW, BAD_ADDRESS, DEFECT, AWAY = 4001, 4004, 4008, 4400, 4500, 4503
 ACCESS_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
@@ -55,6 +57,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         super().__init__()
         self.is_open = False
         self.replayed = False
+        self.is_cut_off = False
         self.feed: reader.Feed | None = None
         self.window = Window()
         self.woken, self.doubted = asyncio.Event(), asyncio.Event()
@@ -67,7 +70,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.is_open = True
         self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
         self.credentials = Credentials.of(self.scope)
-        if not await self.take_address() or not await self.admit():
+        if not await self.take_address() or not await self.enter():
             return
         structlog.contextvars.bind_contextvars(
             conversation_id=str(self.conversation_id), user_id=str(self.user.pk)
@@ -95,6 +98,15 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return False
         self.cursor = int(after)
         return True
+
+    async def enter(self) -> bool:
+        """As `admit`; while nobody can tell who may enter, the client is asked to come again."""
+        try:
+            return await self.admit()
+        except DatabaseError as error:
+            log.warning("a socket is refused, access cannot be checked", error=str(error))
+            await self.shut(AWAY)
+            return False
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -137,9 +149,12 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             try:
                 await self.catch_up(feed)
             except DatabaseError as error:
-                log.warning("events cannot be read", error=str(error))
+                if not self.is_cut_off:
+                    log.warning("events cannot be read", error=str(error))
+                self.is_cut_off = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            self.is_cut_off = False
             try:
                 async with asyncio.timeout(self.window.patience(time.monotonic())):
                     await self.woken.wait()
@@ -207,9 +222,10 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             if isinstance(error, NotVisibleError):
                 self.doubted.set()
             return frames.error(error.code, error.message, client_id=frame.client_id, field=error.field)
-        except DatabaseError as error:
-            log.warning("an order was not stored", error=str(error))
-            return frames.error("unavailable", "It was not stored; send it again.", client_id=frame.client_id)
+        except (DatabaseError, OSError) as error:
+            return _not_stored(frame, error)
+        if self.feed:
+            self.feed.changed()  # its sender sees it at once, also while Redis is away
         return frames.ack(frame.client_id, event.sequence)
 
     # Who the client is.
@@ -243,6 +259,15 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 def _look_up(credentials: Credentials, conversation_id: UUID) -> tuple[User | None, bool]:
     user = credentials.user()
     return user, user is not None and may_watch(user, conversation_id)
+
+
+def _not_stored(frame: MessageFrame | OrderFrame, error: Exception) -> str:
+    outage = outages.of(error)
+    if outage is None:
+        log.error("an order failed", exc_info=error)
+        return frames.error("server_error", frames.DEFECT, client_id=frame.client_id)
+    log.warning("an order was not stored", error=str(error))
+    return frames.error(outage.code, outage.message, client_id=frame.client_id, retryable=True)
 
 
 def _carry_out(frame: MessageFrame | OrderFrame, conversation_id: UUID, user: User) -> Event:

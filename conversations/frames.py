@@ -1,7 +1,7 @@
 """What a client may say on a socket, and what it is answered."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -11,6 +11,7 @@ from conversations.errors import RefusedError
 REASON_LIMIT = 300
 # A message of a million characters, each of them escaped as six, and some room.
 FRAME_LIMIT = 6_100_000
+DEFECT = "Something went wrong on the server; its log says what."
 
 
 class _Strict(BaseModel):
@@ -77,8 +78,13 @@ def ack(client_id: UUID, sequence: int) -> str:
     return json.dumps({"type": "ack", "client_id": str(client_id), "sequence": sequence})
 
 
-def error(code: str, message: str, *, client_id: object = None, field: str = "") -> str:
-    frame = {"type": "error", "code": code, "message": message}
+def error(
+    code: str, message: str, *, client_id: object = None, field: str = "", retryable: bool = False
+) -> str:
+    """`retryable`: the same frame, with the same client_id, can succeed in a moment."""
+    frame: dict[str, Any] = {"type": "error", "code": code, "message": message}
+    if retryable:
+        frame["retryable"] = True
     if client_id is not None:
         frame["client_id"] = str(client_id)
     if field:

@@ -1,6 +1,7 @@
 """The REST API: who may call it, and that every error has one form.
 
-`{"error": {"code", "message", "field"?}}`, whatever went wrong: `code` is for programs, `message` for people.
+`{"error": {"code", "message", "field"?, "retryable"?}}`, whatever went wrong: `code` is for programs, `message` for
+people; `retryable` says that the same request can succeed in a moment.
 """
 
 from http import HTTPStatus
@@ -68,7 +69,7 @@ api = NinjaAPI(
     title="OpenHands",
     version="1",
     description="Start agents, watch what they do and steer them. Every list is `{items, next}`; "
-    "every error is `{error: {code, message, field?}}`; an unknown field of a body is refused.",
+    "every error is `{error: {code, message, field?, retryable?}}`; an unknown field of a body is refused.",
     urls_namespace="api",
     docs_url="/docs",
     auth=[APIKeyAuth(), BrowserSession()],
@@ -77,12 +78,18 @@ for module in (conversations, events, orders, blobs):
     api.add_router("/conversations", module.router)
 
 
-def error_response(status: int, message: str = "", *, code: str = "", field: str = "") -> HttpResponse:
-    detail = {
+def error_response(
+    status: int, message: str = "", *, code: str = "", field: str = "", retryable: bool = False
+) -> HttpResponse:
+    detail: dict[str, Any] = {
         "code": code or CODES.get(status, "error"),
         "message": message or SENTENCES.get(status) or f"{HTTPStatus(status).phrase}.",
     }
-    response = JsonResponse({"error": {**detail, **({"field": field} if field else {})}}, status=status)
+    if field:
+        detail["field"] = field
+    if retryable:
+        detail["retryable"] = True
+    response = JsonResponse({"error": detail}, status=status)
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
     return response

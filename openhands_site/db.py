@@ -1,6 +1,13 @@
-"""Giving the database connection back before a wait."""
+"""The database connection: giving it back before a wait, and how long to wait for it."""
 
-from django.db import connection
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from django.db import OperationalError, connection, connections
+
+# A person waits so long for a lock or a connection and is then told, rather than left before a page that does not
+# come; the sockets' clients take a connection for dead after 8 s. A worker has nobody before it: it waits longer.
+WEB_PATIENCE_SECONDS = 5
 
 
 def release_connection() -> None:
@@ -11,3 +18,39 @@ def release_connection() -> None:
     if connection.in_atomic_block or connection.vendor == "sqlite":
         return
     connection.close()
+
+
+def hold_open() -> None:
+    """Keeps this thread's connection to SQLite for as long as the process lives.
+
+    When the last connection goes, SQLite removes the files beside the database that the next one needs; with the
+    disk full that one could not make them again, and nobody could even read.
+    """
+    if connection.vendor == "sqlite":
+        with suppress(OperationalError), connection.cursor() as cursor:  # requests will tell of it
+            cursor.execute("SELECT 1 FROM sqlite_master")
+
+
+def wait_at_most(seconds: int) -> None:
+    """For this process, and to be called before its first connection: the patience with locks and with the pool."""
+    options = connections.settings["default"]["OPTIONS"]
+    if connection.vendor == "sqlite":
+        options["timeout"] = seconds
+    else:
+        options["pool"]["timeout"] = seconds
+        options["options"] = f"{options.get('options', '')} -c lock_timeout={seconds}s".strip()
+
+
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """In here a write that finds SQLite locked fails at once: for what is not worth anybody's time."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    patience = int(connection.settings_dict["OPTIONS"]["timeout"] * 1000)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {patience}")

@@ -25,9 +25,9 @@ def _obey(folder: Path, point: str) -> None:
     taken = folder / f"{point}.reached"
     try:
         (folder / point).rename(taken)
-    except FileNotFoundError:
+        order = taken.read_text()
+    except FileNotFoundError:  # nobody ordered anything, or it was taken back by now
         return
-    order = taken.read_text()
     if order == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif order == "freeze":

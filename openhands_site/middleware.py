@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from openhands_site import outage_pages
 from openhands_site.api import error_response
 
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-def json_errors(
-    get_response: Callable[[HttpRequest], HttpResponseBase],
-) -> Callable[[HttpRequest], HttpResponseBase]:
+
+def json_errors(get_response: GetResponse) -> GetResponse:
     """Under /api/ no error is a page: those that Django makes before, around or instead of a view are JSON too."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -24,3 +26,26 @@ def json_errors(
         return error
 
     return middleware
+
+
+class OutageMiddleware:
+    """Answers calmly while the database is away or the disk is full.
+
+    Who asks is found out here, where a failure can be answered: what comes after it looks at the user too, and an
+    error there would cost a second wait and a page that blames us.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            request.user.pk  # noqa: B018 - the session and the user are read when they are first looked at
+        except DatabaseError as error:
+            if answer := outage_pages.answer(request, error):
+                return answer
+            raise
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return outage_pages.answer(request, error)

@@ -7,6 +7,9 @@ from openhands_site import health
 from openhands_site.api import api
 from openhands_site.work.views import work
 
+handler400 = "openhands_site.outage_pages.bad_request"
+handler500 = "openhands_site.outage_pages.server_error"
+
 urlpatterns = [
     path("alive", health.alive),
     path("ready", health.ready),

@@ -1,21 +1,33 @@
 """Daphne with our settings and our log: `python -m openhands_site.web`."""
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import daphne.server
 import structlog
+from autobahn.exception import Disconnected
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
-from daphne.ws_protocol import WebSocketFactory
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
 # Of any client, before and beside what the sockets' own code says of a frame: more is not even kept.
 FRAME_BYTES = 4 * 6_100_000
 log = structlog.get_logger(__name__)
 
 
+class QuietWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
+    """That a client left while it was written to is no error; the application hears of it in a moment."""
+
+    def serverSend(self, content: str | bytes, binary: bool = False) -> None:
+        with suppress(Disconnected):
+            super().serverSend(content, binary)
+
+
 class BoundedWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
     """Daphne has no option for it, and without one a frame may have any size."""
+
+    protocol = QuietWebSocketProtocol
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,6 +45,10 @@ def main() -> int:
     from django.conf import settings
 
     from openhands_site.asgi import application  # sets Django up, and with it the log
+    from openhands_site.db import WEB_PATIENCE_SECONDS, hold_open, wait_at_most
+
+    wait_at_most(WEB_PATIENCE_SECONDS)
+    hold_open()
 
     daphne.server.WebSocketFactory = BoundedWebSocketFactory
     server = Server(

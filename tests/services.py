@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 
 import pytest
@@ -21,6 +22,13 @@ def is_there(service: str) -> bool:
             bool(shutil.which("bwrap"))
             and not subprocess.run(command, capture_output=True, check=False).returncode
         )
+    if service == "tmpfs":
+        with tempfile.TemporaryDirectory() as folder:
+            mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+            if subprocess.run(mount, capture_output=True, check=False).returncode:
+                return False
+            subprocess.run(["umount", folder], check=True)
+            return True
     if service in {"chromium", "docker", "git", "node"}:
         return shutil.which(service) is not None
     raise ValueError(f"nobody knows how to find the service {service!r}; tests/services.py should")

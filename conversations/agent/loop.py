@@ -22,8 +22,8 @@ from conversations.models import Conversation
 from conversations.orders import INTERRUPTED
 from conversations.states import AgentState
 from conversations.timeline import Draft, LeaseLostError
-from openhands_site import disk, fault_points
-from openhands_site.disk import DiskFullError
+from openhands_site import disk, fault_points, outages
+from openhands_site.outages import Outage
 from openhands_site.workers import leases
 from sandboxes import services as sandboxes
 from sandboxes.models import Sandbox
@@ -49,13 +49,19 @@ def run(conversation_id: UUID, worker_id: UUID) -> None:
                 Agent(Holder(conversation, fence), inbox).work()
         except (LeaseLostError, Conversation.DoesNotExist):
             log.info("the conversation was taken over or deleted", fence=fence)
-        except (DatabaseError, DiskFullError) as error:
-            log.warning("what happens cannot be kept; the work stays due", error=str(error))
-            _release(conversation_id, fence, lease_worker=None)
-        except Exception:
+        except Exception as error:
+            if passes(error):
+                log.warning("what happens cannot be kept; the work stays due", error=str(error))
+                _release(conversation_id, fence, lease_worker=None)
+                return
             # Its log cannot be read, say: to try the same every 2 s would help nobody.
             log.exception("the conversation cannot be worked on")
             _release(conversation_id, fence, lease_worker=None, due_since=None)
+
+
+def passes(error: Exception) -> bool:
+    """Whether the same may succeed later by itself: the database was away, or the disk full."""
+    return isinstance(error, DatabaseError) or outages.of(error) is not None
 
 
 def _release(conversation_id: UUID, fence: int, **values: None) -> None:
@@ -98,12 +104,12 @@ class Agent:
         """One move; what goes wrong in it is recorded. Returns whether the lease was given up."""
         try:
             return self.carry_out(next_move(self.history, self.caller.limit_problem))
-        except (ShutdownError, LeaseLostError, Conversation.DoesNotExist, DatabaseError):
-            raise
-        except DiskFullError as error:
-            self.tell_once("disk_full", str(error))
+        except (ShutdownError, LeaseLostError, Conversation.DoesNotExist):
             raise
         except Exception as error:
+            if passes(error):
+                self.tell_once(outages.of(error))
+                raise
             log.exception("a step failed")
             return self.fail("internal", f"The server failed in this step: {type(error).__name__}: {error}")
 
@@ -184,10 +190,12 @@ class Agent:
         self.executor.sandbox_id = made.pk
         return made
 
-    def tell_once(self, code: str, message: str) -> None:
-        """Says what holds the work up, which is tried again and again, and does not repeat it each time."""
-        if self.history.last_error != code:
-            self.holder.append(Draft(Error(code=code, message=message, retryable=True), "system"))
+    def tell_once(self, outage: Outage | None) -> None:
+        """Says what holds the work up, which is tried again and again, and does not repeat it each time. Where the
+        log itself cannot be written, whoever asks anything else of the server is told."""
+        if outage is outages.FULL and self.history.last_error != outage.code:
+            message = f"{outage.message} The work goes on by itself once there is."
+            self.holder.append(Draft(Error(code=outage.code, message=message, retryable=True), "system"))
 
     def fail(self, code: str, message: str, fault: str = "server") -> bool:
         if opened := self.executor.in_flight:

@@ -11,7 +11,7 @@ from conversations.errors import NotVisibleError
 from conversations.models import Conversation
 from conversations.services import NOT_YOURS
 
-ERRORS: dict[Any, Any] = {frozenset({401, 403, 404, 409, 413, 422, 429}): ErrorOut}
+ERRORS: dict[Any, Any] = {frozenset({401, 403, 404, 409, 413, 422, 429, 503, 507}): ErrorOut}
 
 
 class ApiRequest(HttpRequest):

@@ -68,6 +68,7 @@ class ErrorDetail(Schema):
     code: str
     message: str
     field: str | None = None
+    retryable: bool | None = None
 
 
 class ErrorOut(Schema):

@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "openhands_site.middleware.OutageMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]
 ROOT_URLCONF = "openhands_site.urls"
@@ -82,5 +83,14 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
     }
 else:
-    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL", 32, at_least=2)}}
+    _database["CONN_HEALTH_CHECKS"] = True  # else each connection of the pool fails once after a restart
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "pool": {
+            "min_size": 1,
+            "max_size": env.number("DATABASE_POOL", 32, at_least=2),
+            # Given up, an attempt is made anew for the next who asks; else the pauses between them grow to minutes.
+            "reconnect_timeout": 5,
+        },
+    }
 DATABASES = {"default": _database}

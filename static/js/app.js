@@ -2,6 +2,8 @@
 // <live-conversation> comes first: the others find its socket when they are connected.
 import "htmx.org";
 import "./signed-out.js";
+import "./request-problem.js";
+import "./send-again.js";
 import "./live-conversation.js";
 import "./event-timeline.js";
 import "./older-events.js";

@@ -1,4 +1,5 @@
 // A textarea that sends its form on Enter, grows with its text, and keeps a draft for as long as the tab lives.
+import { read, write } from "./drafts.js";
 
 /** Makes `field` behave; returns a function that empties it. */
 export function compose(field, { draftKey, initial }) {
@@ -29,21 +30,4 @@ function grow(field) {
   if (CSS.supports("field-sizing", "content")) return;
   const lines = field.value.split("\n").length;
   field.rows = Math.min(12, Math.max(Number((field.dataset.rows ??= field.rows)), lines));
-}
-
-function read(key) {
-  try {
-    return sessionStorage.getItem(key) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function write(key, text) {
-  try {
-    if (text) sessionStorage.setItem(key, text);
-    else sessionStorage.removeItem(key);
-  } catch {
-    // Storage is full or forbidden: the draft lives as long as the page.
-  }
 }

@@ -1,4 +1,5 @@
-// Says when the connection is away, since when, and what that means. A gap of less than a second is not worth a word.
+// Says when the connection is away or the server cannot store, since when, and what that means. A gap of less than a
+// second is not worth a word.
 //
 //   <connection-status hidden role="status"><p class="notice"></p></connection-status>
 import { socketOf } from "./live-conversation.js";
@@ -7,29 +8,36 @@ const QUIET = 1_000; // ms
 
 class ConnectionStatus extends HTMLElement {
   connectedCallback() {
-    socketOf(this).addEventListener("connection", ({ detail }) => this.show(detail));
+    const socket = socketOf(this);
+    socket.addEventListener("connection", ({ detail }) => this.show(detail));
+    socket.addEventListener("delayed", ({ detail }) => {
+      this.problem = detail?.message;
+      this.render();
+    });
     addEventListener("online", () => this.render());
     addEventListener("offline", () => this.render());
   }
 
   show(detail) {
     this.detail = detail;
-    if (detail.state === "online") {
-      clearTimeout(this.later);
-      this.later = undefined;
-      this.hidden = true;
-    } else if (detail.state === "reconnecting") {
+    if (detail.state === "reconnecting") {
       this.later ??= setTimeout(() => this.render(), QUIET);
-    } else this.render();
+      return;
+    }
+    clearTimeout(this.later);
+    this.later = undefined;
+    this.render();
   }
 
   render() {
-    if (!this.detail || this.detail.state === "online") return;
-    this.firstElementChild.replaceChildren(...this.words(this.detail));
-    this.hidden = false;
+    if (!this.detail) return;
+    const words = this.words(this.detail);
+    this.hidden = !words.length;
+    this.firstElementChild.replaceChildren(...words);
   }
 
   words({ state, lastSeen }) {
+    if (state === "online") return this.problem ? [`${this.problem} What you sent is kept, and sent again until it is stored.`] : [];
     if (state === "signed-out") {
       const next = encodeURIComponent(location.pathname);
       return ["You are signed out. What you wrote is kept. ", link(`/accounts/login/?next=${next}`, "Sign in again")];

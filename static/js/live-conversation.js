@@ -1,12 +1,14 @@
 // Holds the socket that the elements inside it share.
 //
 //   <live-conversation data-id="<uuid>" data-after="17"> … </live-conversation>
+import { arrived, NEW_DRAFT } from "./drafts.js";
 import { Outbox } from "./outbox.js";
 import { ConversationSocket } from "./socket.js";
 
 class LiveConversation extends HTMLElement {
   connectedCallback() {
     const { id, after } = this.dataset;
+    arrived(NEW_DRAFT); // this page answers the form that began it
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.outbox = new Outbox(sessionStorage, `outbox:${id}`);
     // What was committed before a reload is on the page already.

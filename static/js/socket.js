@@ -2,6 +2,7 @@
 //
 //   const socket = new ConversationSocket({ url: "/sockets/events/<id>", after: 17, outbox });
 //   socket.addEventListener("events", ({ detail }) => …);     also: replayed delta status usage ack refused
+//   socket.addEventListener("delayed", ({ detail }) => …);    the server cannot store now, and why; null: it can again
 //   socket.addEventListener("connection", ({ detail }) => …); { state: connecting | online | reconnecting | signed-out | gone, lastSeen }
 //   socket.open();
 //   socket.say({ type: "message", client_id, text });          kept and sent again until it is acknowledged
@@ -19,6 +20,7 @@ export class ConversationSocket extends EventTarget {
     this.state = "connecting";
     this.lastSeen = null;
     this.attempt = 0;
+    this.delays = 0;
     this.seen = after;
   }
 
@@ -71,7 +73,7 @@ export class ConversationSocket extends EventTarget {
     if (this.state !== "online") this.#become("online");
     this.attempt = 0;
     if (frame.type === "events") return this.#take(frame.events);
-    if (frame.type === "ack") return this.#settle(frame, "ack");
+    if (frame.type === "ack") return this.#acknowledge(frame);
     if (frame.type === "error") return this.#refuse(frame);
     // A log that came back from a backup can be shorter than what we had.
     if (frame.type === "replayed") this.after = Math.min(this.after, frame.sequence);
@@ -102,15 +104,31 @@ export class ConversationSocket extends EventTarget {
     this.#tell("outbox");
   }
 
+  #acknowledge(frame) {
+    this.#settle(frame, "ack");
+    if (this.delays) this.#tell("delayed", null);
+    this.delays = 0;
+  }
+
   #refuse(frame) {
-    // "unavailable" says that it could not be stored now: it stays in the outbox, and a new connection sends it again.
-    if (frame.code === "unavailable") return setTimeout(() => this.renew(), backoff(2, this.random));
+    if (frame.retryable) return this.#postpone(frame);
     this.#settle(frame, "refused");
+  }
+
+  /** It could not be stored now: it stays in the outbox, and is sent again. */
+  #postpone(frame) {
+    clearTimeout(this.ackBy);
+    this.ackBy = undefined;
+    this.#tell("delayed", frame);
+    this.again ??= setTimeout(() => {
+      this.again = undefined;
+      this.#resend();
+    }, backoff(1 + this.delays++, this.random));
   }
 
   #lose(code) {
     this.socket = undefined;
-    for (const timer of ["ackBy", "seenSoon"]) {
+    for (const timer of ["ackBy", "seenSoon", "again"]) {
       clearTimeout(this[timer]);
       this[timer] = undefined;
     }

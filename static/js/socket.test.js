@@ -89,12 +89,40 @@ test("a connection that acknowledges nothing is taken for dead", () => {
   assert.equal(servers.length, 2);
 });
 
-test("what is refused leaves the outbox, what could not be stored stays", () => {
+test("what could not be stored stays in the outbox and is sent again until it is, less and less often", () => {
+  const delays = [];
+  socket.addEventListener("delayed", ({ detail }) => delays.push(detail?.message));
+  const unavailable = { type: "error", code: "unavailable", message: "later", client_id: "m", retryable: true };
+  socket.say(message);
+  servers[0].say(unavailable);
+  assert.equal(socket.outbox.messages.length, 1);
+  mock.timers.tick(1_000);
+  assert.deepEqual(servers[0].heard, [message, message]);
+  servers[0].say(unavailable);
+  mock.timers.tick(1_999);
+  assert.equal(servers[0].heard.length, 2);
+  mock.timers.tick(1);
+  assert.equal(servers[0].heard.length, 3);
+  servers[0].say({ type: "ack", client_id: "m", sequence: 3 });
+  mock.timers.tick(60_000);
+  assert.equal(servers[0].heard.length, 3);
+  assert.deepEqual(delays, ["later", "later", undefined]);
+});
+
+test("what waits to be sent again is sent once by the connection that takes the lost one's place", () => {
+  socket.say(message);
+  servers[0].say({ type: "error", code: "disk_full", message: "later", client_id: "m", retryable: true });
+  servers[0].close();
+  mock.timers.tick(500);
+  servers[1].accept();
+  mock.timers.tick(7_000);
+  assert.deepEqual(servers[1].heard, [message]);
+});
+
+test("what is refused leaves the outbox", () => {
   const refused = [];
   socket.addEventListener("refused", ({ detail }) => refused.push(detail.frame.text));
   socket.say(message);
-  servers[0].say({ type: "error", code: "unavailable", message: "later", client_id: "m" });
-  assert.equal(socket.outbox.messages.length, 1);
   servers[0].say({ type: "error", code: "invalid", message: "no", client_id: "m" });
   assert.deepEqual(refused, ["hello"]);
   assert.equal(socket.outbox.messages.length, 0);

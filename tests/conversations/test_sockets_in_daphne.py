@@ -13,11 +13,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from accounts.models import User
 from conversations import timeline
 from conversations.events import Message
 from conversations.models import Conversation
-from conversations.services import start_conversation
 from conversations.timeline import Draft
 from tests.conversations.conftest import in_database
 from tests.fakes.daphne_process import DaphneProcess
@@ -25,7 +23,6 @@ from tests.fakes.redis_process import RedisProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
 MEGABYTE = 1024 * 1024
-DEAF_SOCKETS = 20
 
 
 @pytest.fixture
@@ -67,28 +64,6 @@ async def watching(daphne: DaphneProcess, conversation: Conversation, key: str) 
     headers = {"Authorization": f"Bearer {key}"}
     async with connect(address, additional_headers=headers, max_size=None, proxy=None) as connection:
         yield Watcher(connection)
-
-
-async def deaf_socket(daphne: DaphneProcess, conversation: Conversation, key: str) -> asyncio.StreamReader:
-    """A client that asks for everything and then reads nothing, not even a ping."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", daphne.port, limit=1024)
-    writer.write(
-        f"GET /sockets/events/{conversation.pk}?after=0 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        f"Authorization: Bearer {key}\r\n\r\n".encode()
-    )
-    await writer.drain()
-    reader._writer = writer  # type: ignore[attr-defined]  # held, or it is closed when it is collected
-    return reader
-
-
-async def until_dropped(reader: asyncio.StreamReader) -> None:
-    """Reads to the end of what the server had sent before it gave the client up."""
-    try:
-        while await reader.read(MEGABYTE):
-            pass
-    except ConnectionError:
-        pass
 
 
 def send(daphne: DaphneProcess, conversation: Conversation, key: str, text: str) -> None:
@@ -172,33 +147,3 @@ def write(conversation: Conversation, count: int, length: int) -> None:
     for start in range(0, count, 1000):
         texts = (str(n).ljust(length, ".") for n in range(start, min(start + 1000, count)))
         timeline.append(conversation.pk, *(Draft(Message(text=text), "agent") for text in texts))
-
-
-async def test_a_socket_idle_for_a_minute_lives_and_those_that_never_read_cost_little_and_are_dropped(
-    daphne: DaphneProcess, conversation: Conversation, key: str, owner: User
-) -> None:
-    idle_conversation = await in_database(start_conversation, owner=owner, text="Idle")
-    await in_database(write, conversation, count=10_000, length=4000)
-    async with (
-        watching(daphne, idle_conversation, key) as idle,
-        watching(daphne, conversation, key) as neighbour,
-    ):
-        await idle.until("usage")
-        await neighbour.until("usage")
-        began, before = time.monotonic(), daphne.memory()
-        deaf = [await deaf_socket(daphne, conversation, key) for _ in range(DEAF_SOCKETS)]
-        await asyncio.sleep(10)
-        grown = daphne.memory() - before
-        print(f"{DEAF_SOCKETS} sockets that never read: {grown / MEGABYTE:.0f} MB more")
-        assert grown < DEAF_SOCKETS * 5 * MEGABYTE + 40 * MEGABYTE
-
-        await asyncio.to_thread(send, daphne, conversation, key, "to the neighbour")
-        await neighbour.until("events", "to the neighbour", 3)
-        await asyncio.sleep(65 - (time.monotonic() - began))
-        # Without a bound each of them would cost its whole log, 40 MB; what the neighbour's reads take is noise.
-        assert daphne.memory() - before < grown + 40 * MEGABYTE
-        async with asyncio.timeout(15):
-            await asyncio.gather(*(until_dropped(reader) for reader in deaf))
-        sent = asyncio.create_task(asyncio.to_thread(send, daphne, idle_conversation, key, "after a minute"))
-        await idle.until("events", "after a minute", 3)
-        await sent

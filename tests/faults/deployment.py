@@ -6,7 +6,6 @@ with what dies again and again grows: there a test may kill as often as it likes
 
 import itertools
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -250,13 +249,6 @@ def processes() -> list[tuple[int, int, str]]:
 def signal_to(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory in use."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) * 1024
 
 
 def await_value(ask: Callable[[], T | None], seconds: float = 30) -> T:

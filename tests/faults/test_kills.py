@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from sandboxes.backends.places import Place
+from tests.fakes.tcp_proxy import TcpProxy
 from tests.faults.deployment import GOES_ON_SECONDS, Deployment, Task, await_value, descendants, processes
-from tests.faults.line import Line
 
 pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest.mark.timeout(240)]
 STEPS = 30
@@ -84,8 +84,7 @@ def test_a_line_that_is_cut_loses_nothing(deployment: Deployment, api: httpx.Cli
     sandbox = task.sandbox_id()
     name = sandbox if "DATABASE_URL" in deployment.environment else sandbox.hex
     url = deployment.query(f"SELECT url FROM sandboxes_runtime WHERE sandbox_id = '{name}'")[0][0]
-    line = Line(int(urlsplit(url).port or 0))
-    try:
+    with TcpProxy("127.0.0.1", int(urlsplit(url).port or 0)) as line:
         deployment.query(
             f"UPDATE sandboxes_runtime SET url = 'http://127.0.0.1:{line.port}' WHERE sandbox_id = '{name}'"
         )
@@ -96,8 +95,6 @@ def test_a_line_that_is_cut_loses_nothing(deployment: Deployment, api: httpx.Cli
             time.sleep(1)
             line.mend()
         finish(task)
-    finally:
-        line.close()
 
 
 def test_a_killed_action_server_loses_the_open_action_and_comes_back_over_its_folder(
