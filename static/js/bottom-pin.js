@@ -6,8 +6,10 @@ export class BottomPin {
   constructor(element) {
     this.element = element;
     this.isPinned = !location.hash.startsWith("#event-");
+    this.end = height();
     history.scrollRestoration = "manual";
     addEventListener("scroll", () => this.#set(this.#isNear()), { passive: true });
+    addEventListener("resize", () => this.follow());
     // Something opens under the reader's hand: what is above must not run away.
     element.addEventListener("click", ({ target }) => target.closest("event-timeline summary") && this.#set(false));
     new ResizeObserver(() => this.follow()).observe(element);
@@ -15,16 +17,19 @@ export class BottomPin {
   }
 
   follow() {
-    if (this.isPinned && getSelection().isCollapsed) scrollTo(0, document.documentElement.scrollHeight);
+    this.end = height();
+    if (this.isPinned && getSelection().isCollapsed) scrollTo(0, this.end);
   }
 
   jump() {
     this.#set(true);
-    scrollTo({ top: document.documentElement.scrollHeight });
+    scrollTo({ top: height() });
   }
 
+  // Scrolling is told a frame late. What was added meanwhile has not been followed yet, and is no reader's scrolling up.
   #isNear() {
-    return document.documentElement.scrollHeight - innerHeight - scrollY < NEAR;
+    const end = this.isPinned ? Math.min(this.end, height()) : height();
+    return end - innerHeight - scrollY < NEAR;
   }
 
   #set(isPinned) {
@@ -32,4 +37,8 @@ export class BottomPin {
     this.isPinned = isPinned;
     this.element.dispatchEvent(new CustomEvent("pin-changed", { detail: isPinned }));
   }
+}
+
+function height() {
+  return document.documentElement.scrollHeight;
 }
