@@ -2,13 +2,12 @@
 
 from django import forms
 
-from conversations.services import MESSAGE_LIMIT, TITLE_LIMIT
+from conversations.services import TITLE_LIMIT
 
 
 class NewConversationForm(forms.Form):
     text = forms.CharField(
         label="Task",
-        max_length=MESSAGE_LIMIT,
         strip=False,
         error_messages={"required": "Say what the agent should do."},
         widget=forms.Textarea(

@@ -1,9 +1,12 @@
 // Says something to the agent, also while it works and while the connection is away.
 //
 //   <message-composer><form><textarea name="text"></textarea><p role="alert" hidden></p><button>Send</button></form></message-composer>
-import { compose } from "./composer-field.js";
+import { compose, excess } from "./composer-field.js";
 import { socketOf } from "./live-conversation.js";
 import { uuid } from "./uuid.js";
+
+const PLACEHOLDER = "Say something to the agent";
+const PAUSED = "Paused. What you say is read when you press “Go on”";
 
 class MessageComposer extends HTMLElement {
   connectedCallback() {
@@ -17,13 +20,20 @@ class MessageComposer extends HTMLElement {
       this.send();
     });
     live.addEventListener("message-refused", ({ detail }) => this.takeBack(detail));
-    socketOf(this).addEventListener("connection", ({ detail }) => detail.state === "gone" && this.close());
+    const socket = socketOf(this);
+    socket.addEventListener("connection", ({ detail }) => detail.state === "gone" && this.close());
+    socket.addEventListener("status", ({ detail }) => {
+      this.field.placeholder = detail.agent_state === "paused" ? PAUSED : PLACEHOLDER;
+    });
   }
 
   send() {
     const text = this.field.value;
     if (!text.trim()) return this.field.focus();
-    this.problem.hidden = true;
+    const problem = excess(text);
+    this.problem.textContent = problem;
+    this.problem.hidden = !problem;
+    if (problem) return;
     this.clear();
     socketOf(this).say({ type: "message", client_id: uuid(), text });
     this.closest("live-conversation").querySelector("event-timeline").pin.jump();
