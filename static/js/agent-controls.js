@@ -17,16 +17,28 @@ class AgentControls extends HTMLElement {
     const socket = socketOf(this);
     socket.addEventListener("status", ({ detail }) => this.become(detail.agent_state));
     socket.addEventListener("events", ({ detail }) => {
-      for (const event of detail) if (event.kind === "agent_state_changed") this.become(event.payload.state, true);
+      for (const { kind, payload } of detail) {
+        if (kind === "agent_state_changed") this.become(payload.state, true);
+        if (kind === "control") this.mark(payload.order);
+      }
     });
     socket.addEventListener("refused", () => this.show());
     socket.addEventListener("connection", ({ detail }) => detail.state === "gone" && this.become("gone"));
     this.show();
+    const said = this.closest("live-conversation").querySelectorAll("[data-kind=control], [data-kind=agent_state_changed]");
+    if (said.length) this.mark(said[said.length - 1].dataset.order);
   }
 
-  give(button) {
-    const { order } = button.dataset;
+  give({ dataset: { order } }) {
     socketOf(this).say({ type: order, client_id: uuid() });
+    this.mark(order);
+  }
+
+  /** An order was given, here or in another window, and is not carried out yet. */
+  mark(order) {
+    this.show();
+    const button = this.buttons.find((each) => each.dataset.order === order && !each.hidden);
+    if (!button) return;
     button.textContent = ASKED[order];
     button.disabled = true;
   }
