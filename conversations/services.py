@@ -4,6 +4,7 @@ Each authorises, opens its transaction, writes through the timeline and hints on
 `conversations.errors.RefusedError`s with a sentence for the person.
 """
 
+import re
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -23,6 +24,8 @@ from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
 TITLE_LIMIT = 200
+LINK = re.compile(r"!?\[([^\]]+)\]\([^)]*\)")
+MARKS = re.compile(r"^(?:[#>\s]|[-*+]\s|\[[ xX]\]\s)+|\*{2,}|`")
 NOT_YOURS = "There is no such conversation, or it is not yours."
 PersonalOrder = Literal["pause", "resume", "stop"]
 
@@ -46,7 +49,7 @@ def start_conversation(
     wanted = Conversation(
         owner=owner,
         title=_checked_title(title) if title.strip() else _title_from(text),
-        model=model.strip() or registry.default_name(owner),
+        model=_checked_model(model.strip() or registry.default_name(owner)),
         max_steps=_checked_steps(max_steps),
         max_budget=_checked_budget(max_budget),
         idempotency_key=idempotency_key or None,
@@ -179,13 +182,21 @@ def _checked_title(title: str) -> str:
 
 
 def _title_from(text: str) -> str:
-    """The first line of the message that says something, shortened at a word."""
+    """The first line of the message that says something, without its Markdown, shortened at a word."""
     lines = (" ".join(raw.split()) for raw in text.splitlines())
     line = next((line for line in lines if line.strip("`#> ") and not line.startswith("```")), "")
-    line = line.lstrip("#> ").rstrip(":")
+    line = MARKS.sub("", LINK.sub(r"\1", line)).strip().rstrip(":")
     if len(line) <= 80:
         return line or "New conversation"
     return line[:80].rsplit(" ", 1)[0] + "…"
+
+
+def _checked_model(name: str) -> str:
+    if not registry.is_a_name(name):
+        raise InvalidInputError(
+            f"{name!r} is no name of a model: write provider/model, such as openai/gpt-5.", field="model"
+        )
+    return name
 
 
 def _checked_steps(max_steps: int | None) -> int:

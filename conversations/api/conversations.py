@@ -8,6 +8,7 @@ from ninja import Header, Query, Router, Status
 from conversations import cursors, services
 from conversations.api.requests import ERRORS, ApiRequest, find, present
 from conversations.api.schemas import ConversationOut, ConversationPage, NewConversation, NewTitle
+from conversations.errors import InvalidInputError
 from conversations.models import Conversation
 
 router = Router(tags=["conversations"])
@@ -23,15 +24,19 @@ def start_conversation(
     idempotency_key: IdempotencyKey = None,
 ) -> Status[ConversationOut]:
     """Starts an agent on the message. With an `Idempotency-Key`, the same again is the same conversation."""
-    conversation = services.start_conversation(
-        owner=request.auth,
-        text=body.initial_message,
-        title=body.title,
-        model=body.model,
-        max_steps=body.max_steps,
-        max_budget=body.max_budget,
-        idempotency_key=idempotency_key,
-    )
+    try:
+        conversation = services.start_conversation(
+            owner=request.auth,
+            text=body.initial_message,
+            title=body.title,
+            model=body.model,
+            max_steps=body.max_steps,
+            max_budget=body.max_budget,
+            idempotency_key=idempotency_key,
+        )
+    except InvalidInputError as error:
+        field = "initial_message" if error.field == "text" else error.field
+        raise InvalidInputError(error.message, field=field) from error
     return Status(201, present(request, conversation))
 
 

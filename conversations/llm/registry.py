@@ -63,7 +63,7 @@ def _reach(own: UserSettings, name: str) -> ModelChoice:
 def create(choice: ModelChoice) -> Model:
     """The model, made by the factory that the settings name for its prefix. Raises LLMError if it cannot be."""
     prefix, slash, _ = choice.name.partition("/")
-    if not _is_a_name(choice.name):
+    if not is_a_name(choice.name):
         raise LLMError(
             f"{choice.name!r} is no name of a model: write provider/model, such as openai/gpt-4o.",
             code="bad_model_name",
@@ -98,9 +98,9 @@ def describe_budget_problem(name: str) -> str:
     )
 
 
-def _is_a_name(name: str) -> bool:
+def is_a_name(name: str) -> bool:
     """Some providers of LiteLLM's take a URL for a name, which would send the key there."""
-    return bool(name) and name.isprintable() and "://" not in name and name == name.strip("/ ")
+    return bool(name) and name.isprintable() and " " not in name and "://" not in name and name == name.strip("/")
 
 
 def _configured_price() -> Price | None:

@@ -128,3 +128,25 @@ def test_deleting_a_conversation_asks_for_its_sandbox_to_be_removed(owner: User)
     services.delete_conversation(conversation_id=conversation.pk, by=owner)
     assert not Conversation.objects.exists()
     assert Sandbox.objects.get().wanted == "removed"
+
+
+@pytest.mark.parametrize(
+    "text, title",
+    [
+        ("# **Mend** the `build`:\n\nIt fails.", "Mend the build"),
+        ("> - [ ] see [the issue](https://example.org/7)", "see the issue"),
+        ("```bash\nmake __init__\n```", "make __init__"),
+        ("__all__ is missing in a*b*c", "__all__ is missing in a*b*c"),
+        ("***", "New conversation"),
+        ("word " * 40, "word " * 15 + "word…"),
+    ],
+)
+def test_a_title_is_the_first_line_without_its_marks(owner: User, text: str, title: str) -> None:
+    assert services.start_conversation(owner=owner, text=text).title == title
+
+
+def test_a_name_that_is_none_of_a_model_is_refused_before_anything_starts(owner: User) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        services.start_conversation(owner=owner, text="Go", model="gpt 5")
+    assert refused.value.field == "model"
+    assert not Conversation.objects.exists()

@@ -44,13 +44,14 @@ def test_the_same_idempotency_key_is_the_same_conversation_and_with_another_body
     "body, field",
     [
         ({}, "initial_message"),
-        ({"initial_message": "  "}, "text"),
+        ({"initial_message": "  "}, "initial_message"),
         ({"initial_message": "a", "max_budgett": 1}, "max_budgett"),
         ({"initial_message": "a", "max_steps": 0}, "max_steps"),
         ({"initial_message": "a", "max_steps": "many"}, "max_steps"),
         ({"initial_message": "a", "max_budget": -1}, "max_budget"),
         ({"initial_message": "a", "max_budget": "NaN"}, "max_budget"),
         ({"initial_message": "a", "title": "t" * 201}, "title"),
+        ({"initial_message": "a", "model": "gpt 5"}, "model"),
         ([], ""),
     ],
 )
