@@ -19,7 +19,7 @@ from conversations.errors import ConflictError, InvalidInputError, NotVisibleErr
 from conversations.forms import NewConversationForm, RenameForm
 from conversations.llm import registry, usage
 from conversations.models import Conversation, Event
-from conversations.rendering.events import STATE_LABELS, render_timeline
+from conversations.rendering.events import SANDBOX_LABELS, STATE_LABELS, render_timeline
 
 EVENTS_A_PAGE = 200
 
@@ -88,8 +88,10 @@ def detail(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
         "conversation": conversation,
         "status": status,
         "label": STATE_LABELS[status["agent_state"]],
+        "sandbox_label": SANDBOX_LABELS[status["sandbox_state"] or "none"],
         "spend": usage.spend(conversation.pk),
         "labels": json.dumps(STATE_LABELS),
+        "sandbox_labels": json.dumps(SANDBOX_LABELS),
         "after": events[-1].sequence if events else 0,
         **_timeline(events, has_older),
     }

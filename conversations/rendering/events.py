@@ -31,6 +31,7 @@ from conversations.rendering.actions import describe_action
 from conversations.rendering.excerpts import Excerpt, blob_url, excerpt
 from conversations.rendering.outcomes import Outcome, describe_outcome
 from conversations.states import AgentState
+from sandboxes.states import SandboxState
 
 STATE_LABELS: dict[str, str] = {
     AgentState.STARTING: "Starting",
@@ -46,7 +47,15 @@ STATE_LABELS: dict[str, str] = {
     # Not a state of the agent: it has work, and no worker is free.
     "queued": "Queued",
 }
-# States that the page shows by its header alone; a line of their own would only be noise.
+SANDBOX_LABELS: dict[str, str] = {
+    SandboxState.STARTING: "Sandbox starting",
+    SandboxState.RUNNING: "Sandbox running",
+    SandboxState.PAUSED: "Sandbox paused",
+    SandboxState.ERROR: "Sandbox failed",
+    SandboxState.MISSING: "Sandbox asleep",  # as after a restart: it starts again when the agent needs it
+    "none": "No sandbox",
+}
+# States that the page shows by its header alone, or by the error before them; a line of their own would only be noise.
 QUIET_STATES = {AgentState.STARTING, AgentState.RUNNING, AgentState.IDLE, AgentState.FINISHED}
 ORDER_LABELS = {
     "pause": "Asked to pause after the current action",
@@ -57,7 +66,8 @@ ORDER_LABELS = {
     "condense": "Asked to shorten the history",
 }
 ADVICE = {
-    "user": "Check the model, its key and its base URL in your settings, then send a message to go on.",
+    "user": "Check the key and the base URL in your settings, then send a message to go on. A conversation keeps its "
+    "model: for another one, start anew.",
     "provider": "Send a message to try again; if it happens again, try another model.",
     "sandbox": "Send a message to start a new sandbox and go on.",
     "server": "Send a message to try again; if it happens again, an administrator finds more in the log of the server.",
@@ -114,7 +124,7 @@ def _extras(event: Event, payload: Any) -> dict[str, Any]:
         case StartupProgress():
             return {"seconds": payload.milliseconds / 1000}
         case AgentStateChanged():
-            quiet = payload.state in QUIET_STATES and not payload.reason
+            quiet = payload.state == AgentState.ERROR or (payload.state in QUIET_STATES and not payload.reason)
             return {"label": STATE_LABELS[payload.state], "quiet": quiet}
     return {}
 

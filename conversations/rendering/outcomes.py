@@ -7,6 +7,7 @@ from conversations.events import Observation, TextPart
 from conversations.rendering.diffs import DiffLine, changed, lines_of
 
 OPEN_LINES = 12  # an output of up to so many lines is shown at once
+LOST = "The sandbox ended while this ran, so it may have had its effect or not. The agent is told."
 Tone = Literal["good", "bad", "warn"]
 _ENDS: dict[str, tuple[Tone, str]] = {
     "error": ("bad", "failed"),
@@ -17,20 +18,23 @@ _ENDS: dict[str, tuple[Tone, str]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """`is_open` says whether the card shows it without being asked: failures, edits and what is short."""
+    """`is_open` says whether the card shows it without being asked: failures, edits and what is short.
+    `note` says what an outcome without a content of its own means."""
 
     tone: Tone
     label: str
     is_open: bool
     diff: list[DiffLine]
+    note: str = ""
 
 
 def describe_outcome(observation: Observation) -> Outcome:
     tone, label = _ends_how(observation)
     diff = lines_of(str(observation.meta.get("diff", "")))
     is_file_view = "lines" in observation.meta
-    is_open = tone == "bad" or bool(diff) or (not is_file_view and _is_short(observation))
-    return Outcome(tone, label, is_open, diff)
+    note = LOST if observation.outcome == "lost" and not observation.content else ""
+    is_open = tone == "bad" or bool(diff) or bool(note) or (not is_file_view and _is_short(observation))
+    return Outcome(tone, label, is_open, diff, note)
 
 
 def _ends_how(observation: Observation) -> tuple[Tone, str]:
@@ -58,6 +62,8 @@ def _duration(seconds: float) -> str:
 
 
 def _is_short(observation: Observation) -> bool:
+    if not observation.content:
+        return False
     texts = [part.text for part in observation.content if isinstance(part, TextPart)]
     if not all(isinstance(text, str) for text in texts):
         return False

@@ -1,7 +1,7 @@
 // What the agent and its sandbox are at, and what was spent; also the page's title.
 //
-//   <agent-status data-labels='{"running": "Working", …}'>
-//     <span data-fact="agent" data-state="running">Working</span> <span data-fact="sandbox">Sandbox <span data-value>…</span></span> …
+//   <agent-status data-labels='{"running": "Working", …}' data-sandbox-labels='{"running": "Sandbox running", …}'>
+//     <span data-fact="agent" data-state="running">Working</span> <span data-fact="sandbox">Sandbox running</span> …
 //   </agent-status>
 import { socketOf } from "./live-conversation.js";
 import { spendText } from "./spend.js";
@@ -11,6 +11,7 @@ const QUEUED_AFTER = 1_500; // ms; a shorter wait for a worker is not worth a wo
 class AgentStatus extends HTMLElement {
   connectedCallback() {
     this.labels = JSON.parse(this.dataset.labels);
+    this.sandboxLabels = JSON.parse(this.dataset.sandboxLabels);
     this.facts = Object.fromEntries(Array.from(this.querySelectorAll("[data-fact]"), (fact) => [fact.dataset.fact, fact]));
     this.title = document.querySelector("[data-title]").textContent;
     const socket = socketOf(this);
@@ -25,7 +26,7 @@ class AgentStatus extends HTMLElement {
     if (queued) this.later = setTimeout(() => this.showAgent("queued"), QUEUED_AFTER);
     const sandbox = sandbox_state ?? "none";
     this.facts.sandbox.dataset.state = sandbox;
-    this.facts.sandbox.querySelector("[data-value]").textContent = sandbox;
+    this.facts.sandbox.textContent = this.sandboxLabels[sandbox] ?? sandbox;
     this.facts.isolation.dataset.isolation = this.facts.isolation.textContent = isolation ?? "";
     if (title !== this.title) this.rename(title);
   }

@@ -45,7 +45,7 @@ class ConnectionStatus extends HTMLElement {
     if (state === "gone") return ["This conversation was deleted, or is no longer yours. ", link("/", "Your conversations")];
     const what = navigator.onLine ? "Reconnecting…" : "You are offline.";
     const since = lastSeen ? ` Last seen ${lastSeen.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}.` : "";
-    return [`${what}${since} The agent goes on, and what you send is kept until then.`];
+    return [`${what}${since} Nothing is lost, and what you send is kept until then.`];
   }
 }
 

@@ -23,7 +23,14 @@ from conversations.events import (
     dump,
 )
 from conversations.models import Event
-from conversations.rendering.events import STATE_LABELS, outcome_of, render_event, render_timeline
+from conversations.rendering.events import (
+    SANDBOX_LABELS,
+    STATE_LABELS,
+    outcome_of,
+    render_event,
+    render_timeline,
+)
+from sandboxes.states import SandboxState
 
 CONVERSATION = UUID(int=7)
 BLOB = BlobRef(blob="ab" * 32, media_type="text/plain", size=5_000_000, head="the beginning")
@@ -265,3 +272,24 @@ def test_every_state_of_the_agent_has_a_label() -> None:
     from conversations.states import AgentState
 
     assert set(AgentState.values) <= set(STATE_LABELS)
+
+
+def test_every_state_of_a_sandbox_has_a_label() -> None:
+    assert set(SANDBOX_LABELS) == {*SandboxState.values, "none"}
+
+
+def test_an_error_is_not_said_twice() -> None:
+    html = render_event(event(AgentStateChanged(state="error", reason="No key")))
+    assert " hidden" in html.partition(">")[0]
+
+
+def test_a_lost_action_says_what_that_means() -> None:
+    done = action(command="make")
+    html = render_event(done, observation(done, outcome="lost"))
+    assert "may have had its effect or not" in html
+    assert "<details class=\"step\" open>" in html
+
+
+def test_an_outcome_with_nothing_to_show_is_folded() -> None:
+    done = action(command="true")
+    assert "<details class=\"step\">" in render_event(done, observation(done))
