@@ -10,6 +10,10 @@ from openhands_site.work.views import work
 handler400 = "openhands_site.outage_pages.bad_request"
 handler500 = "openhands_site.outage_pages.server_error"
 
+admin.site.site_title = "OpenHands"
+admin.site.site_header = "OpenHands administration"
+admin.site.index_title = "All that is stored"
+
 urlpatterns = [
     path("alive", health.alive),
     path("ready", health.ready),

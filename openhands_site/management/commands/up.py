@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -89,7 +90,8 @@ class Command(BaseCommand):
             administrator = services.ensure_administrator()
             if administrator.last_login is None:
                 self.say(f"Sign in once with this link: {services.create_sign_in_link(user=administrator)}")
-                self.say("(Another: manage.py sign_in_link.)")
+            if not administrator.has_usable_password():
+                self.say(f"(A link to sign in again: {command_line('sign_in_link')})")
             self.say("Ctrl-C ends it.\n")
         finally:
             connections.close_all()
@@ -141,6 +143,12 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(env.ROOT), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def command_line(command: str) -> str:
+    """How to give the command to this installation, from the folder of the project."""
+    ours = [f"{name}={os.environ[name]}" for name in ("PORT", "OPENHANDS_HOME") if os.environ.get(name)]
+    return shlex.join([*ours, ".venv/bin/python", "manage.py", command])
 
 
 def worker(name: str) -> Program:
