@@ -124,7 +124,7 @@ def _extras(event: Event, payload: Any) -> dict[str, Any]:
         case StartupProgress():
             return {"seconds": payload.milliseconds / 1000}
         case AgentStateChanged():
-            quiet = payload.state == AgentState.ERROR or (payload.state in QUIET_STATES and not payload.reason)
+            quiet = payload.state == "error" or (payload.state in QUIET_STATES and not payload.reason)
             return {"label": STATE_LABELS[payload.state], "quiet": quiet}
     return {}
 
