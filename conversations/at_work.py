@@ -9,10 +9,10 @@ from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Subquer
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
-from conversations.actions import describe_action
 from conversations.events import Action, load
 from conversations.models import Conversation, Event
 from conversations.querysets import ConversationQuerySet
+from conversations.rendering.actions import describe_action
 from conversations.states import AgentState
 from openhands_site.workers.models import Worker
 
