@@ -31,7 +31,9 @@ class AdministratorsOnly:
     has_change_permission = has_delete_permission = has_add_permission = has_view_permission
 
 
-class ReadOnly(AdministratorsOnly):
+class RevokedOnly(AdministratorsOnly):
+    """Read, and deleted to revoke; made elsewhere."""
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -104,8 +106,8 @@ class UserSettingsAdmin(AdministratorsOnly, admin.ModelAdmin):  # type: ignore[t
 
 
 @admin.register(APIKey)
-class APIKeyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Read, and deleted to revoke; made by their users, for nobody else should see one."""
+class APIKeyAdmin(RevokedOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Made by their users, for nobody else should see one."""
 
     list_display = ("prefix", "name", "user", "created_at", "expires_at", "last_used_at")
     list_select_related = ("user",)
@@ -115,7 +117,7 @@ class APIKeyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(SignInLink)
-class SignInLinkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class SignInLinkAdmin(RevokedOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("user", "created_at", "expires_at", "used_at")
     list_select_related = ("user",)
     search_fields = ("user__email",)

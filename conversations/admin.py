@@ -15,14 +15,8 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from conversations import services
 from conversations.models import Blob, Conversation, Event, LLMCall
-from openhands_site.workers.admin import RecordAdmin, WorkFilter
-
-
-def _uuid(term: str) -> UUID | None:
-    try:
-        return UUID(term.strip())
-    except ValueError:
-        return None
+from openhands_site.admin import RecordAdmin
+from openhands_site.workers.admin import WorkFilter
 
 
 def _link_to_rows(model: type[Model], label: str, **query: object) -> SafeString:
@@ -30,25 +24,35 @@ def _link_to_rows(model: type[Model], label: str, **query: object) -> SafeString
     return format_html('<a href="{}?{}">{}</a>', address, urlencode(query), label)
 
 
-class _OfConversation(RecordAdmin):
-    """Rows of a conversation; a search for an id finds its own row and those of the conversation, by index."""
+class _FoundById(RecordAdmin):
+    """A search for an id is answered by index; any other as `search_fields` say."""
 
-    list_select_related = ("conversation",)
+    def named_by(self, pk: UUID) -> Q:
+        """The rows that a search for the id `pk` finds."""
+        raise NotImplementedError
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        pk = _uuid(search_term)
-        if pk is None:
+        try:
+            named = self.named_by(UUID(search_term.strip()))
+        except ValueError:
             return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(named), False
+
+
+class _OfConversation(_FoundById):
+    """Rows of a conversation, found by its id and by their own."""
+
+    list_select_related = ("conversation",)
+
+    def named_by(self, pk: UUID) -> Q:
         found = Q(conversation_id=pk)
-        if isinstance(self.opts.pk, UUIDField):
-            found |= Q(pk=pk)
-        return queryset.filter(found), False
+        return found | Q(pk=pk) if isinstance(self.opts.pk, UUIDField) else found
 
 
 @admin.register(Conversation)
-class ConversationAdmin(RecordAdmin):
+class ConversationAdmin(_FoundById):
     list_display = ("title", "owner", "agent_state", "sandbox", "model", "due_since", "lease", "updated_at")
     list_filter = ("agent_state", WorkFilter)
     list_select_related = ("owner", "sandbox", "lease_worker")
@@ -57,13 +61,8 @@ class ConversationAdmin(RecordAdmin):
     actions = ("stop_selected",)
     readonly_fields = ("rows",)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        pk = _uuid(search_term)
-        if pk is None:
-            return super().get_search_results(request, queryset, search_term)
-        return queryset.filter(Q(pk=pk) | Q(sandbox_id=pk) | Q(owner_id=pk)), False
+    def named_by(self, pk: UUID) -> Q:
+        return Q(pk=pk) | Q(sandbox_id=pk) | Q(owner_id=pk)
 
     @admin.display(description="lease")
     def lease(self, conversation: Conversation) -> str:

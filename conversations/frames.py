@@ -4,13 +4,12 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from conversations.errors import RefusedError
 
 REASON_LIMIT = 300
-# A message of a million characters, each of them escaped as six, and some room.
-FRAME_LIMIT = 6_100_000
 DEFECT = "Something went wrong on the server; its log says what."
 
 
@@ -52,9 +51,10 @@ class BadFrameError(RefusedError):
 
 
 def parse(text: str) -> ClientFrame:
-    """Raises BadFrameError for everything that is not a client's frame."""
-    if len(text) > FRAME_LIMIT:
-        raise BadFrameError(f"A frame has up to {FRAME_LIMIT:,} characters.", code="too_large")
+    """Raises BadFrameError for everything that is not a client's frame. It may be as long as the body of a request."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if len(text) > limit:
+        raise BadFrameError(f"A frame has up to {limit:,} characters.", code="too_large")
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, connection, transaction
@@ -24,7 +23,6 @@ from openhands_site.workers.process import WorkerProcess
 from sandboxes import provisioning
 from sandboxes import services as sandboxes
 from sandboxes.models import Sandbox
-from sandboxes.states import Wanted
 
 POLL_SECONDS = 0.05
 log = structlog.get_logger(__name__)
@@ -78,7 +76,7 @@ class HeadlessTask:
         sandbox = Sandbox.objects.filter(conversations=self.conversation_id).first()
         if sandbox and not keep_sandbox:
             sandboxes.request_removal(sandbox_id=sandbox.pk)
-            provisioning.release(sandbox.pk, self.worker.id)
+            provisioning.bring(sandbox.pk, self.worker.id)
         self.worker.end()
 
     def _order_stop(self) -> None:
@@ -108,12 +106,7 @@ class HeadlessTask:
     def _serve_sandbox(self) -> None:
         mine = Sandbox.objects.filter(conversations=self.conversation_id)
         for sandbox in leases.due(mine, self.worker.id):
-            _serve(sandbox, self.worker.id)
-
-
-def _serve(sandbox: Sandbox, worker_id: UUID) -> None:
-    work = provisioning.provision if sandbox.wanted == Wanted.RUNNING else provisioning.release
-    work(sandbox.pk, worker_id)
+            provisioning.bring(sandbox.pk, self.worker.id)
 
 
 def _repeat(work: Callable[[], None], ended: threading.Event, failures: list[Exception]) -> None:

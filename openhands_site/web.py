@@ -10,9 +10,8 @@ from autobahn.exception import Disconnected
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from django.conf import settings
 
-# Of any client, before and beside what the sockets' own code says of a frame: more is not even kept.
-FRAME_BYTES = 4 * 6_100_000
 log = structlog.get_logger(__name__)
 
 
@@ -25,13 +24,17 @@ class QuietWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
 
 
 class BoundedWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
-    """Daphne has no option for it, and without one a frame may have any size."""
+    """Daphne has no option for it, and without one a frame may have any size.
+
+    This is for any client, before and beside what the sockets' own code says of a frame: more is not even kept.
+    """
 
     protocol = QuietWebSocketProtocol
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.setProtocolOptions(maxFramePayloadSize=FRAME_BYTES, maxMessagePayloadSize=FRAME_BYTES)
+        limit = 4 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # in bytes; a character has up to 4
+        self.setProtocolOptions(maxFramePayloadSize=limit, maxMessagePayloadSize=limit)
 
 
 def log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
@@ -42,8 +45,6 @@ def log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    from django.conf import settings
-
     from openhands_site.asgi import application  # sets Django up, and with it the log
     from openhands_site.db import WEB_PATIENCE_SECONDS, hold_open, wait_at_most
 

@@ -4,22 +4,10 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from openhands_site.workers.admin import ChoiceFilter, WorkFilter
+from openhands_site.admin import ChoiceFilter, ReadOnly, RecordAdmin
+from openhands_site.workers.admin import WorkFilter
 from sandboxes import services
 from sandboxes.models import Runtime, Sandbox
-
-
-class ReadOnly:
-    """Rows are changed by services and workers alone."""
-
-    def has_add_permission(self, request: HttpRequest, *_: object) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, *_: object) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, *_: object) -> bool:
-        return False
 
 
 class UseFilter(ChoiceFilter):
@@ -31,18 +19,18 @@ class UseFilter(ChoiceFilter):
 class RuntimeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Runtime
     fields = readonly_fields = ("backend", "isolation", "url", "boot_id", "started_at", "ended_at")
-    ordering = ["-started_at"]
+    ordering = ("-started_at",)
 
 
 @admin.register(Sandbox)
-class SandboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["id", "owner", "state", "wanted", "isolation", "created_at", "updated_at"]
-    list_filter = ["state", "wanted", WorkFilter, UseFilter]
-    list_select_related = ["owner"]
-    search_fields = ["id", "owner__email", "error"]
-    ordering = ["-created_at"]
-    inlines = [RuntimeInline]
-    actions = ["remove_selected_sandboxes"]
+class SandboxAdmin(RecordAdmin):
+    list_display = ("id", "owner", "state", "wanted", "isolation", "created_at", "updated_at")
+    list_filter = ("state", "wanted", WorkFilter, UseFilter)
+    list_select_related = ("owner",)
+    search_fields = ("id", "owner__email", "error")
+    ordering = ("-created_at",)
+    inlines = (RuntimeInline,)
+    actions = ("remove_selected_sandboxes",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Sandbox]:
         return super().get_queryset(request).prefetch_related("runtimes")
@@ -63,12 +51,12 @@ class SandboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Runtime)
-class RuntimeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["id", "sandbox", "backend", "isolation", "url", "started_at", "ended_at"]
-    list_filter = ["backend", "isolation"]
-    list_select_related = ["sandbox"]
-    search_fields = ["id", "sandbox__id", "sandbox__owner__email", "boot_id"]
-    ordering = ["-started_at"]
+class RuntimeAdmin(RecordAdmin):
+    list_display = ("id", "sandbox", "backend", "isolation", "url", "started_at", "ended_at")
+    list_filter = ("backend", "isolation")
+    list_select_related = ("sandbox",)
+    search_fields = ("id", "sandbox__id", "sandbox__owner__email", "boot_id")
+    ordering = ("-started_at",)
     fields = readonly_fields = (
         *("id", "sandbox", "backend", "isolation", "url", "boot_id", "handle"),
         *("started_at", "ended_at"),

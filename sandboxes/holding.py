@@ -9,13 +9,8 @@ from openhands_site import hints
 from openhands_site.workers import leases
 from sandboxes.models import Sandbox
 from sandboxes.querysets import SandboxQuerySet
-from sandboxes.states import Wanted
 
-TASKS = {
-    Wanted.RUNNING: "sandboxes.tasks.provision",
-    Wanted.STOPPED: "sandboxes.tasks.release",
-    Wanted.REMOVED: "sandboxes.tasks.release",
-}
+TASK = "sandboxes.tasks.bring"
 
 
 class NoLongerOursError(Exception):
@@ -51,6 +46,5 @@ class Holding:
 
     def give_back(self) -> None:
         """Gives up the lease with the work still due, whatever is wanted now."""
-        wanted = self.rows.values_list("wanted", flat=True).first()
-        if wanted is not None and self.rows.update(lease_worker=None):
-            hints.enqueue(TASKS[Wanted(wanted)], str(self.sandbox_id))
+        if self.rows.update(lease_worker=None):
+            hints.enqueue(TASK, str(self.sandbox_id))

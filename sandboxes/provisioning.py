@@ -22,18 +22,8 @@ RETRY_SECONDS = 2
 log = structlog.get_logger(__name__)
 
 
-def provision(sandbox_id: UUID, worker_id: UUID) -> None:
-    """Starts the sandbox if that is due, wanted and nobody else is at it. What is wanted by now counts: a sandbox
-    that is to go meanwhile is released."""
-    _bring(sandbox_id, worker_id)
-
-
-def release(sandbox_id: UUID, worker_id: UUID) -> None:
-    """Stops or removes the sandbox if that is due, wanted and nobody else is at it; else as `provision`."""
-    _bring(sandbox_id, worker_id)
-
-
-def _bring(sandbox_id: UUID, worker_id: UUID) -> None:
+def bring(sandbox_id: UUID, worker_id: UUID) -> None:
+    """Starts, stops or removes the sandbox, as is wanted by now, if that is due and nobody else is at it."""
     holding = Holding.take(sandbox_id, worker_id)
     if holding is None:
         return

@@ -16,7 +16,7 @@ from openhands_site import hints
 from openhands_site.db import release_connection
 from sandboxes import reconcile
 from sandboxes.client import Reachable
-from sandboxes.holding import TASKS
+from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
 from sandboxes.runtime_api import client as runtime_api
@@ -50,7 +50,7 @@ def request_start(*, sandbox_id: UUID) -> None:
         ):
             transaction.set_rollback(True)  # somebody else asked in between, and told the observer
             return
-        _hint(sandbox_id, Wanted.RUNNING)
+        _hint(sandbox_id)
 
 
 def request_stop(*, sandbox_id: UUID) -> None:
@@ -86,8 +86,8 @@ def _want(wanted: Wanted, condition: Q, sandbox_id: UUID) -> None:
         if Sandbox.objects.filter(condition, pk=sandbox_id).update(
             wanted=wanted, due_since=Now(), updated_at=Now()
         ):
-            _hint(sandbox_id, wanted)
+            _hint(sandbox_id)
 
 
-def _hint(sandbox_id: UUID, wanted: Wanted) -> None:
-    transaction.on_commit(lambda: hints.enqueue(TASKS[wanted], str(sandbox_id)))
+def _hint(sandbox_id: UUID) -> None:
+    transaction.on_commit(lambda: hints.enqueue(TASK, str(sandbox_id)))

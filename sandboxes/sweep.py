@@ -7,9 +7,8 @@ from uuid import UUID
 from django.conf import settings
 
 from openhands_site.workers import leases
-from sandboxes.holding import TASKS
+from sandboxes.holding import TASK
 from sandboxes.models import Sandbox
-from sandboxes.states import Wanted
 
 DISK_WATCH_SECONDS = 60
 _last_watch = 0.0
@@ -18,8 +17,8 @@ _last_watch = 0.0
 def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
     """A `workers.process.Sweep`."""
     due = leases.due(Sandbox.objects.all(), worker_id)
-    for pk, wanted in due.values_list("pk", "wanted")[:limit]:
-        yield TASKS[Wanted(wanted)], str(pk)
+    for pk in due.values_list("pk", flat=True)[:limit]:
+        yield TASK, str(pk)
     if _disk_watch_is_due():
         yield ("sandboxes.tasks.watch_disk",)
 

@@ -9,13 +9,9 @@ from sandboxes import disk, provisioning
 
 
 @shared_task
-def provision(sandbox_id: str) -> None:
-    provisioning.provision(UUID(sandbox_id), current_worker_id())
-
-
-@shared_task
-def release(sandbox_id: str) -> None:
-    provisioning.release(UUID(sandbox_id), current_worker_id())
+def bring(sandbox_id: str) -> None:
+    """Brings the sandbox to what is wanted of it."""
+    provisioning.bring(UUID(sandbox_id), current_worker_id())
 
 
 @shared_task

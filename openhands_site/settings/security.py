@@ -21,7 +21,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_REFERRER_POLICY = "same-origin"
-# A message of a million characters, each of them escaped as six in JSON, and some room.
+# A message of a million characters, each of them escaped as six in JSON, and some room: over HTTP and on sockets.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6_100_000
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -18,7 +18,7 @@ from openhands_site.workers.freeing import free_leases as free
 from openhands_site.workers.models import Worker
 from sandboxes import reconcile
 from sandboxes import services as sandboxes
-from sandboxes.holding import TASKS
+from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.states import Wanted
 
@@ -52,7 +52,7 @@ def hint_conversation(*, conversation_id: UUID) -> str:
 def hint_sandbox(*, sandbox_id: UUID) -> str:
     """The same of a sandbox."""
     row = Sandbox.objects.select_related("lease_worker", "reserved_for").filter(pk=sandbox_id).first()
-    return _hint(row, TASKS[Wanted(row.wanted)] if row else "")
+    return _hint(row, TASK)
 
 
 def stop_conversation(*, conversation_id: UUID, operator: User) -> str:

@@ -1,64 +1,17 @@
-"""Worker processes for operators, and what all admin pages of records share."""
+"""Worker processes for operators: which there are, which of them live, and what they hold."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html_join
 
+from openhands_site.admin import ChoiceFilter, RecordAdmin
 from openhands_site.workers.freeing import counted, dead_workers, free_leases, leased_models
 from openhands_site.workers.models import Leased, Worker
-
-COUNTED_ROWS = 10_000
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages through the first COUNTED_ROWS rows and counts no further: a log has millions, a search finds the rest."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:COUNTED_ROWS].count()
-
-
-class RecordAdmin(ModelAdmin):
-    """Rows that services and workers write: here they are read and searched, and never changed."""
-
-    paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ChoiceFilter(admin.SimpleListFilter):
-    """A filter whose choices are a name, and the rows that it means."""
-
-    meanings: dict[str, Q]
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in self.meanings]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        name = self.value()
-        return queryset.filter(self.meanings[name]) if name in self.meanings else queryset
 
 
 def _by_the_living(field: str) -> Q:

@@ -9,7 +9,7 @@ from conversations.events import Message
 from conversations.models import Conversation, Event, LLMCall
 from conversations.services import start_conversation
 from conversations.timeline import Draft
-from openhands_site.workers import admin as workers_admin
+from openhands_site import admin as records
 from openhands_site.workers.models import Worker
 
 PAGES = ["conversations/conversation", "conversations/event", "conversations/blob", "conversations/llmcall"]
@@ -102,7 +102,7 @@ def test_a_long_list_costs_few_queries_and_is_not_counted_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     timeline.append(conversation.pk, *(Draft(Message(text=str(n)), "user") for n in range(60)))
-    monkeypatch.setattr(workers_admin, "COUNTED_ROWS", 10)
+    monkeypatch.setattr(records, "COUNTED_ROWS", 10)
     with django_assert_max_num_queries(12):
         answer = as_operator.get(f"/admin/{page}/")
     assert answer.status_code == 200

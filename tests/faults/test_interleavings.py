@@ -152,12 +152,12 @@ def test_a_conversation_deleted_while_its_sandbox_starts_leaves_nothing(
     assert sandbox_id
     points.arm(point)
     with ThreadPoolExecutor(1) as threads:
-        provisioned = threads.submit(in_thread_of_its_own, provisioning.provision, sandbox_id, worker())
+        provisioned = threads.submit(in_thread_of_its_own, provisioning.bring, sandbox_id, worker())
         points.await_reached(point)
         services.delete_conversation(conversation_id=conversation.pk, by=owner)
         points.release(point)
         provisioned.result(20)
-    provisioning.release(sandbox_id, worker())
+    provisioning.bring(sandbox_id, worker())
     assert not Sandbox.objects.filter(pk=sandbox_id).exists()
     assert sandbox_id not in {life.sandbox_id for life in MemoryBackend().lives()}
 

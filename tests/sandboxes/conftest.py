@@ -65,6 +65,6 @@ def sandbox(owner: User, told: list[tuple[str, ...]], memory: object) -> Sandbox
 
 @pytest.fixture
 def running(sandbox: Sandbox, worker: Worker) -> Sandbox:
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     sandbox.refresh_from_db()
     return sandbox

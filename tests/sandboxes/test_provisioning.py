@@ -23,7 +23,7 @@ def reread(sandbox: Sandbox) -> Sandbox:
 
 
 def test_a_start_goes_through_its_phases_and_ends_ready(sandbox: Sandbox, worker: Worker, told: Told) -> None:
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     runtime = Runtime.objects.get(sandbox=sandbox)
     assert told == [
         ("phase", "queued"),
@@ -44,7 +44,7 @@ def test_a_start_goes_through_its_phases_and_ends_ready(sandbox: Sandbox, worker
 def test_only_one_worker_starts_a_sandbox(sandbox: Sandbox, worker: Worker, told: Told) -> None:
     other = Worker.objects.create(name="other", host="here", pid=2)
     Sandbox.objects.filter(pk=sandbox.pk).update(lease_worker=other)
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     assert told == [("phase", "queued")]
     assert not list(living())
 
@@ -54,7 +54,7 @@ def test_the_work_of_a_dead_worker_is_taken_over(sandbox: Sandbox, worker: Worke
         name="dead", host="here", pid=2, last_seen=timezone.now() - timedelta(seconds=7)
     )
     Sandbox.objects.filter(pk=sandbox.pk).update(lease_worker=dead, lease_fence=4)
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     done = reread(sandbox)
     assert (done.state, done.lease_fence) == (SandboxState.RUNNING, 5)
 
@@ -65,7 +65,7 @@ def test_a_life_that_a_dead_worker_started_is_taken_over_and_not_started_anew(
     boot_id = Runtime.objects.get().boot_id
     Sandbox.objects.update(state=SandboxState.STARTING, due_since=timezone.now())
     told.clear()
-    provisioning.provision(running.pk, worker.pk)
+    provisioning.bring(running.pk, worker.pk)
     assert told == [("ready", boot_id)]
     assert Runtime.objects.get(ended_at=None).boot_id == boot_id
 
@@ -82,7 +82,7 @@ def test_a_failed_start_names_its_phase_and_says_why(
     sandbox: Sandbox, worker: Worker, told: Told, memory: Use, double: str, phase: str, words: str
 ) -> None:
     memory(double)
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     assert told[-1][:2] == ("failed", phase)
     assert words in told[-1][2]
     done = reread(sandbox)
@@ -94,11 +94,11 @@ def test_a_failed_start_names_its_phase_and_says_why(
 
 def test_a_failed_start_can_be_asked_for_again(sandbox: Sandbox, worker: Worker, memory: Use) -> None:
     memory("NeverReady")
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     memory("Uncontained")
     Sandbox.objects.filter(pk=sandbox.pk).update(owner=User.objects.create_superuser("boss@example.com"))
     services.request_start(sandbox_id=sandbox.pk)
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     done = reread(sandbox)
     assert (done.state, done.error) == (SandboxState.RUNNING, "")
 
@@ -107,7 +107,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing_and_leaves_nothing_running(
     sandbox: Sandbox, worker: Worker, told: Told, memory: Use
 ) -> None:
     memory("LosesTheLease")
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     assert "ready" not in [words[0] for words in told]
     assert reread(sandbox).state == SandboxState.STARTING
     assert not Runtime.objects.exists()
@@ -116,11 +116,11 @@ def test_a_worker_that_lost_its_lease_writes_nothing_and_leaves_nothing_running(
 
 def test_a_sandbox_that_is_to_go_while_it_starts_goes(sandbox: Sandbox, worker: Worker, memory: Use) -> None:
     memory("RemovedMeanwhile")
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     waiting = reread(sandbox)
     assert (waiting.wanted, waiting.lease_worker_id) == (Wanted.REMOVED, None)
     assert waiting.due_since is not None
-    provisioning.release(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     assert not Sandbox.objects.exists()
     assert not list(living())
 
@@ -145,7 +145,7 @@ def test_without_isolation_only_operators_may_start_a_sandbox_unless_it_is_allow
     memory("Uncontained")
     settings.SANDBOX_ALLOW_UNISOLATED = allowed
     User.objects.update(is_staff=is_operator)
-    provisioning.provision(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     done = reread(sandbox)
     assert done.state == state
     assert ("SANDBOX_ALLOW_UNISOLATED=1" in done.error) == (state == SandboxState.ERROR)
@@ -156,12 +156,12 @@ def test_a_stopped_sandbox_keeps_its_files_and_starts_again(running: Sandbox, wo
     assert where
     machine.run(where, "write plan.txt step one")
     services.request_stop(sandbox_id=running.pk)
-    provisioning.release(running.pk, worker.pk)
+    provisioning.bring(running.pk, worker.pk)
     stopped = reread(running)
     assert (stopped.state, stopped.due_since, stopped.lease_worker_id) == (SandboxState.MISSING, None, None)
     assert not list(living())
     services.request_start(sandbox_id=running.pk)
-    provisioning.provision(running.pk, worker.pk)
+    provisioning.bring(running.pk, worker.pk)
     again = services.reach(sandbox_id=running.pk)
     assert again
     assert machine.printed(again, "cat plan.txt") == "step one\n"
@@ -171,7 +171,7 @@ def test_a_removed_sandbox_has_no_row_no_life_and_no_files(
     running: Sandbox, worker: Worker, settings: Settings
 ) -> None:
     services.request_removal(sandbox_id=running.pk)
-    provisioning.release(running.pk, worker.pk)
+    provisioning.bring(running.pk, worker.pk)
     assert not Sandbox.objects.exists()
     assert not list(living())
     assert not list(settings.SANDBOX_FOLDER.glob(f"{running.pk}*"))
@@ -179,7 +179,7 @@ def test_a_removed_sandbox_has_no_row_no_life_and_no_files(
 
 def test_a_sandbox_that_was_never_started_can_be_removed(sandbox: Sandbox, worker: Worker) -> None:
     services.request_removal(sandbox_id=sandbox.pk)
-    provisioning.release(sandbox.pk, worker.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
     assert not Sandbox.objects.exists()
 
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_ended_is_in_error_and_is_not_tried_for_ever(
 ) -> None:
     memory("Broken")
     order(sandbox_id=running.pk)
-    provisioning.release(running.pk, worker.pk)
+    provisioning.bring(running.pk, worker.pk)
     done = reread(running)
     assert (done.state, done.due_since, done.lease_worker_id) == (SandboxState.ERROR, None, None)
     assert "cannot be ended" in done.error
@@ -201,6 +201,6 @@ def test_a_start_that_is_asked_for_while_the_sandbox_is_being_stopped_wins(
 ) -> None:
     services.request_stop(sandbox_id=running.pk)
     services.request_start(sandbox_id=running.pk)
-    provisioning.release(running.pk, worker.pk)
+    provisioning.bring(running.pk, worker.pk)
     assert reread(running).state == SandboxState.RUNNING
     assert services.reach(sandbox_id=running.pk)

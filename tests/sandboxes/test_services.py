@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -41,7 +43,7 @@ def test_a_sandbox_that_is_to_be_removed_is_not_started_again(running: Sandbox, 
 
 def test_a_stop_where_nothing_runs_does_nothing(running: Sandbox, worker: Worker) -> None:
     services.request_stop(sandbox_id=running.pk)
-    provisioning.release(running.pk, worker.pk)
+    provisioning.bring(running.pk, worker.pk)
     services.request_stop(sandbox_id=running.pk)
     assert Sandbox.objects.get().due_since is None
 
@@ -78,23 +80,15 @@ def test_the_report_about_an_earlier_life_does_not_touch_the_present_one(running
     assert Sandbox.objects.get().state == SandboxState.RUNNING
 
 
-@pytest.mark.parametrize(
-    ("order", "task"),
-    [
-        (services.request_start, "provision"),
-        (services.request_stop, "release"),
-        (services.request_removal, "release"),
-    ],
-)
+@pytest.mark.parametrize("order", [services.request_start, services.request_stop, services.request_removal])
 def test_every_order_gives_one_hint_when_it_is_committed(
     owner: User,
     told: Told,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-    order: object,
-    task: str,
+    order: Callable[..., None],
 ) -> None:
     sandbox = services.create_sandbox(owner=owner)
     with django_capture_on_commit_callbacks() as callbacks:
-        order(sandbox_id=sandbox.pk)  # type: ignore[operator]
+        order(sandbox_id=sandbox.pk)
     assert len(callbacks) == 1
     assert Sandbox.objects.get().due_since is not None

@@ -37,7 +37,7 @@ def work(conversation: Conversation, worker_id: UUID | None = None) -> Conversat
         mine = Conversation.objects.filter(pk=conversation.pk)
         sandboxes = leases.due(Sandbox.objects.filter(conversations=conversation.pk), worker_id)
         for sandbox in sandboxes:
-            provisioning.provision(sandbox.pk, worker_id)
+            provisioning.bring(sandbox.pk, worker_id)
         if leases.due(mine, worker_id).exists():
             run(conversation.pk, worker_id)
         elif not sandboxes:

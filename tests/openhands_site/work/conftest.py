@@ -74,7 +74,7 @@ def running(owner: User, memory: object) -> Conversation:  # noqa: F811
     made = start_conversation(owner=owner, text="Paint the door")
     starter = Worker.objects.create(name="sandboxes", host="here", pid=3)
     assert made.sandbox
-    provisioning.provision(made.sandbox.pk, starter.pk)
+    provisioning.bring(made.sandbox.pk, starter.pk)
     starter.delete()
     made.refresh_from_db()
     return made
