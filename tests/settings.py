@@ -9,7 +9,8 @@ from pathlib import Path
 
 os.environ.setdefault("OPENHANDS_HOME", tempfile.mkdtemp(prefix="openhands-tests-"))
 os.environ.setdefault("SANDBOX_BACKEND", "memory")
-os.environ.setdefault("OPENHANDS_INSTALLATION_ID", "tests")
+# Of its own for every process that runs tests: sandboxes' users come from it, and strays under them are ended.
+os.environ["OPENHANDS_INSTALLATION_ID"] = f"tests-{os.getpid()}"
 
 from openhands_site.settings import *  # noqa: F403
 

@@ -121,9 +121,9 @@ class Storm:
         self.away: set[str] = set()
 
     def strike(self) -> None:
-        time.sleep(self.chance.uniform(0.1, 0.7))
+        time.sleep(self.chance.uniform(0.05, 0.4))
         victim, kind = self.chance.choice(WORKERS), self.chance.choice(["kill", "freeze"])
-        away = self.chance.uniform(0.1, 1) if kind == "kill" else self.chance.uniform(0.5, 5)
+        away = self.chance.uniform(0.1, 0.6) if kind == "kill" else self.chance.uniform(0.3, 3.5)
         await_value(lambda: victim not in self.away)
         signal_to(self.farm.workers[victim], signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
         self.away.add(victim)
