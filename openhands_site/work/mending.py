@@ -109,10 +109,10 @@ def mend_all() -> Iterator[str]:
     for each in work.workers:
         if each.holds and each.life != "lives":
             yield _attempt(free_leases, worker_id=each.worker.pk)
-    for piece in work.waiting.rows:
-        if piece.is_late and isinstance(piece.row, Conversation):
+    for piece in (each for each in work.waiting.rows if each.is_late and not each.reserved_for):
+        if isinstance(piece.row, Conversation):
             yield _attempt(hint_conversation, conversation_id=piece.row.pk)
-        elif piece.is_late:
+        else:
             yield _attempt(hint_sandbox, sandbox_id=piece.row.pk)
     for sandbox in work.ownerless.rows:
         yield _attempt(remove_sandbox, sandbox_id=sandbox.pk)
@@ -126,7 +126,7 @@ def _attempt(mend: Callable[..., str], **what: UUID) -> str:
     try:
         return mend(**what)
     except NotApplicable as reason:
-        return str(reason)
+        return f"Left as it is: {reason}"
 
 
 def _hint(row: Conversation | Sandbox | None, task: str) -> str:

@@ -41,7 +41,7 @@ class LifeFilter(ChoiceFilter):
 
 @admin.register(Worker)
 class WorkerAdmin(RecordAdmin):
-    list_display = ("name", "host", "pid", "started_at", "last_seen", "is_live", "holds")
+    list_display = ("__str__", "is_live", "holds", "last_seen", "started_at")
     list_filter = (LifeFilter,)
     search_fields = ("id", "name", "host")
     ordering = ("-last_seen",)

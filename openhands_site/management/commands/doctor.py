@@ -38,7 +38,7 @@ class Command(BaseCommand):
         mended = 0
         try:
             for sentence in mending.mend_all():
-                self.stdout.write(f"{self.style.WARNING('mended')} {sentence}")
+                self.stdout.write(f"{self.style.WARNING('mend  ')} {sentence}")
                 mended += 1
         except DatabaseError as error:
             self.tell("mend", f"The database failed: {str(error).strip()}.", is_well=False)

@@ -205,6 +205,12 @@ def test_all_that_is_safe_is_mended_at_once_and_open_actions_are_left_alone(
     assert not abandoned.events.filter(kind="observation").exists()
 
 
+def test_what_cannot_be_mended_is_told(running: Conversation, memory: Callable[[str], None]) -> None:
+    MemoryBackend().start(uuid.uuid4(), SandboxSpec(), lambda phase: None)
+    memory("Broken")
+    assert list(mending.mend_all()) == ["Left as it is: It could not be ended: Processes cannot be ended."]
+
+
 def test_where_all_is_well_nothing_is_mended(live: Worker, task: MakeTask, running: Conversation) -> None:
     task(live)
     assert list(mending.mend_all()) == []

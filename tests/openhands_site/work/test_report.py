@@ -104,7 +104,7 @@ def test_mending_says_what_it_did_and_the_questions_then_find_it_well(
     task(dead)
     sandboxes.create_sandbox(owner=owner)
     printed, failed = run_doctor(settings, capsys, "--mend")
-    assert "mended Freed 1 conversation that agent (there, pid 2) held" in printed
+    assert "mend   Freed 1 conversation that agent (there, pid 2) held" in printed
     assert "is being removed with its files" in printed
     assert "leases" not in failed
     assert "ownerless" not in failed
