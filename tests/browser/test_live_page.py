@@ -96,6 +96,7 @@ def test_a_finished_task_shows_its_result_and_goes_on_with_a_message(
     page = signed_in
     begin(page, "Write me a small program")
     expect_state(page, "finished")
+    expect(page.locator("jump-to-newest")).to_be_hidden()  # the page kept its end in view while it grew
     photograph(page, "finished")
     page.get_by_role("textbox", name="Message to the agent").fill(
         "And again:\n\n```bash\necho once more\n```"
@@ -118,3 +119,31 @@ def test_a_cut_connection_shows_itself_and_catches_up(signed_in: Page, installat
     page.context.set_offline(False)
     expect_state(page, "finished")
     assert shown_once(page)
+
+
+def test_a_task_for_a_server_that_is_away_stays_where_it_was_written(signed_in: Page) -> None:
+    page = signed_in
+    page.route("**/alive", lambda route: route.abort("internetdisconnected"))
+    page.get_by_label("What should the agent do?").fill("Say hello")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
+    expect(page.get_by_label("What should the agent do?")).to_have_value("Say hello")
+    page.unroute("**/alive")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/conversations/*/")
+    page.go_back()
+    expect(page.get_by_label("What should the agent do?")).to_have_value("")
+
+
+def test_an_order_under_way_shows_in_every_window(signed_in: Page) -> None:
+    page = signed_in
+    begin(page, "```bash\nsleep 60\n```")
+    expect_state(page, "running")
+    other = page.context.new_page()
+    other.goto(page.url)
+    page.get_by_role("button", name="Pause").click()
+    expect(other.get_by_role("button", name="Pausing…")).to_be_disabled()
+    other.reload()
+    expect(other.get_by_role("button", name="Pausing…")).to_be_disabled()
+    other.get_by_role("button", name="Stop").click()
+    expect_state(page, "stopped", seconds=5)
