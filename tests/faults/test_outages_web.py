@@ -338,6 +338,8 @@ def test_with_the_disk_full_a_long_message_is_told_so_and_is_stored_when_there_i
         disk.fill()
         for _ in range(2):
             assert is_told(*timed(lambda: person.say(daphne, long)), code="disk_full")
+        kept = [path for path in (disk.folder / "blobs").rglob("*") if path.is_file()]
+        assert kept == [], "a part of it would take room that is not there"
         quickly(lambda: person.say(daphne, "short"), 201)
         disk.make_room()
         event = quickly(lambda: person.say(daphne, long), 201).json()
