@@ -12,6 +12,7 @@ import re
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -140,7 +141,10 @@ async def crowd(plan: Plan) -> list[dict[str, Any]]:
     _, late = await asyncio.wait(lives, timeout=UNTIL_CAUGHT_UP)
     for task in late:
         task.cancel()
-    await asyncio.gather(*lives, return_exceptions=True)
+    for client, end in zip(clients, await asyncio.gather(*lives, return_exceptions=True), strict=True):
+        if end is not None:
+            told = "".join(traceback.format_exception(end))
+            client.problems.append(f"ended at {client.cursor}, visit {client.visits}: {told}")
     return [client.report() for client in clients]
 
 

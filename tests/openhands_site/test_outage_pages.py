@@ -58,12 +58,12 @@ def test_a_defect_is_not_an_outage(rf: RequestFactory) -> None:
 
 
 def test_an_error_beside_the_views_is_told_in_the_same_way(rf: RequestFactory) -> None:
-    resolver = get_resolver()
-    server_error, bad_request = (resolver.resolve_error_handler(status) for status in (500, 400))
+    handlers = [get_resolver().resolve_error_handler(status) for status in (400, 500)]
+    assert handlers == [outage_pages.bad_request, outage_pages.server_error]
     try:
         raise AWAY
     except InterfaceError:
-        assert server_error(rf.get("/")).status_code == 503
-    assert bad_request(rf.get("/"), exception=FULL).status_code == 507
-    assert bad_request(rf.get("/"), exception=ValueError()).status_code == 400
-    assert server_error(rf.get("/")).status_code == 500
+        assert outage_pages.server_error(rf.get("/")).status_code == 503
+    assert outage_pages.bad_request(rf.get("/"), FULL).status_code == 507
+    assert outage_pages.bad_request(rf.get("/"), ValueError()).status_code == 400
+    assert outage_pages.server_error(rf.get("/")).status_code == 500
