@@ -100,7 +100,13 @@ def describe_budget_problem(name: str) -> str:
 
 def is_a_name(name: str) -> bool:
     """Some providers of LiteLLM's take a URL for a name, which would send the key there."""
-    return bool(name) and name.isprintable() and " " not in name and "://" not in name and name == name.strip("/")
+    return (
+        bool(name)
+        and name.isprintable()
+        and " " not in name
+        and "://" not in name
+        and name == name.strip("/")
+    )
 
 
 def _configured_price() -> Price | None:

@@ -287,15 +287,15 @@ async def a_socket_outlives_the_database(
         await until(socket, "usage")
         await asyncio.gather(*(asyncio.to_thread(client.get, "/") for _ in range(10)))
         form = {"text": "x", "csrfmiddlewaretoken": token(client)}
-        ready_url = f"http://127.0.0.1:{daphne.port}/ready"
         proxy.cut()
+        await asyncio.to_thread(quickly, lambda: client.get("/alive"), 200)
         client_id = str(uuid4())
         await tell(socket, "said in the dark", client_id)
         calls: list[Callable[[], httpx.Response]] = [
             lambda: client.get(person.page),
             lambda: client.post("/conversations/", data=form),
             lambda: person.say(daphne),
-            lambda: httpx.get(ready_url, timeout=30, trust_env=False),
+            lambda: client.get("/ready"),
         ]
         told = await asyncio.gather(*(asyncio.to_thread(timed, call) for call in calls))
         shown, posted, said, ready = told

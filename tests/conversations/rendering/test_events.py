@@ -287,9 +287,9 @@ def test_a_lost_action_says_what_that_means() -> None:
     done = action(command="make")
     html = render_event(done, observation(done, outcome="lost"))
     assert "may have had its effect or not" in html
-    assert "<details class=\"step\" open>" in html
+    assert '<details class="step" open>' in html
 
 
 def test_an_outcome_with_nothing_to_show_is_folded() -> None:
     done = action(command="true")
-    assert "<details class=\"step\">" in render_event(done, observation(done))
+    assert '<details class="step">' in render_event(done, observation(done))
