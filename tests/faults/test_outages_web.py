@@ -33,6 +33,7 @@ from tests.fakes.tcp_proxy import TcpProxy
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
 EMAIL, PASSWORD = "person@example.com", "correct horse battery"
 QUICK = 2.0  # seconds
+SIGN_IN = 5.0  # of them a slow machine needs most for the password alone
 PATIENCE = (
     4.0,
     8.0,
@@ -100,10 +101,10 @@ def timed(call: Callable[[], httpx.Response]) -> tuple[float, httpx.Response]:
     return time.monotonic() - begun, response
 
 
-def quickly(call: Callable[[], httpx.Response], status: int) -> httpx.Response:
-    seconds, response = timed(call)
+def quickly(call: Callable[[], httpx.Response], status: int, seconds: float = QUICK) -> httpx.Response:
+    taken, response = timed(call)
     assert response.status_code == status, response.text
-    assert seconds < QUICK, f"{response.url} took {seconds:.1f} s"
+    assert taken < seconds, f"{response.url} took {taken:.1f} s"
     return response
 
 
@@ -123,8 +124,8 @@ async def tell(socket: ClientConnection, text: str, client_id: str = "") -> None
 
 def everything_answers_quickly(person: Person, daphne: DaphneProcess, redis_state: str) -> None:
     with person.browsing(daphne) as client:
-        quickly(lambda: person.sign_in(client, "a wrong one, and counted"), 200)
-        quickly(lambda: person.sign_in(client), 302)
+        quickly(lambda: person.sign_in(client, "a wrong one, and counted"), 200, SIGN_IN)
+        quickly(lambda: person.sign_in(client), 302, SIGN_IN)
         assert quickly(lambda: client.get("/ready"), 200).json()["redis"] == redis_state
         quickly(lambda: client.get("/"), 200)
         quickly(lambda: client.get(person.page), 200)
