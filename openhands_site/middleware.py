@@ -6,7 +6,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from openhands_site import outage_pages
+from openhands_site import health, outage_pages
 from openhands_site.api import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -24,6 +24,16 @@ def json_errors(get_response: GetResponse) -> GetResponse:
         if "Allow" in response:
             error["Allow"] = response["Allow"]
         return error
+
+    return middleware
+
+
+def probes(get_response: GetResponse) -> GetResponse:
+    """Answers `/alive` and `/ready` before anything asks who it is for: that would need the database to be there."""
+    answers: dict[str, GetResponse] = {"/alive": health.alive, "/ready": health.ready}
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        return answers.get(request.path, get_response)(request)
 
     return middleware
 

@@ -27,9 +27,7 @@ class Outage:
 
 
 AWAY = Outage("unavailable", 503, "Back in a moment", "The server cannot reach its database just now.", 5)
-BUSY = Outage(
-    "unavailable", 503, "Busy for a moment", "The database of the server is held by something else.", 5
-)
+BUSY = Outage("unavailable", 503, "Busy for a moment", "The database of the server is busy just now.", 5)
 FULL = Outage(
     "disk_full",
     507,

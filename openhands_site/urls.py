@@ -3,7 +3,6 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from openhands_site import health
 from openhands_site.api import api
 from openhands_site.work.views import work
 
@@ -15,8 +14,6 @@ admin.site.site_header = "OpenHands administration"
 admin.site.index_title = "All that is stored"
 
 urlpatterns = [
-    path("alive", health.alive),
-    path("ready", health.ready),
     path("admin/work/", admin.site.admin_view(work), name="work"),
     path("admin/", admin.site.urls),
     path("api/", api.urls),

@@ -11,7 +11,6 @@ import structlog
 from structlog.typing import EventDict
 
 OURS = ("accounts", "sandboxes", "conversations", "integrations", "openhands_site", "django_structlog")
-PROBES = ("GET /alive", "GET /ready")
 # What follows these in a path signs somebody in.
 SECRET_PATHS = re.compile(r"(/sign-in/|/reset/key/)[^/?\s]+")
 
@@ -33,7 +32,6 @@ def configure(*, json: bool, level: str) -> dict[str, Any]:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            _drop_probes,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -85,13 +83,6 @@ def _json_renderers() -> list[Any]:
 
 def _severity(_logger: Any, _method: str, event: EventDict) -> EventDict:
     event["severity"] = event.pop("level", "info").upper()
-    return event
-
-
-def _drop_probes(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """A load balancer's question every few seconds is news only when the answer is bad."""
-    if event.get("request") in PROBES and event.get("code") == 200:
-        raise structlog.DropEvent
     return event
 
 

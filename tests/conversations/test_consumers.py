@@ -2,10 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -409,3 +411,54 @@ async def test_a_client_that_sends_rubbish_and_reads_nothing_is_not_answered_for
             answers += 1
         assert answers * len('{"type": "error", "code": "invalid", "message": ""}') < window.UNSEEN_EXTRAS
         assert answers < 5000
+
+
+@contextmanager
+def without_table(table: str) -> Iterator[None]:
+    """No outage, but an error of the database on demand."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO put_away")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE put_away RENAME TO {table}")
+
+
+async def test_while_nobody_can_tell_who_may_enter_a_client_is_asked_to_come_again(
+    conversation: Conversation, key: str, redis_process: RedisProcess
+) -> None:
+    away = without_table("accounts_apikey")
+    await in_database(away.__enter__)
+    try:
+        async with SocketClient(conversation.pk, key=key) as client:
+            assert await client.next() == {"type": "closed", "code": 4503}
+    finally:
+        await in_database(away.__exit__, None, None, None)
+
+
+async def test_an_order_that_a_defect_stopped_is_not_sent_again_and_the_socket_lives(
+    conversation: Conversation, key: str, redis_process: RedisProcess
+) -> None:
+    async with SocketClient(conversation.pk, key=key) as client:
+        await client.until("usage")
+        away = without_table("conversations_event")
+        await in_database(away.__enter__)
+        try:
+            client_id = str(uuid4())
+            await client.send({"type": "message", "client_id": client_id, "text": "hello"})
+            error = await client.next()
+        finally:
+            await in_database(away.__exit__, None, None, None)
+        assert (error["code"], error["client_id"]) == ("server_error", client_id)
+        assert "retryable" not in error
+        await client.send({"type": "message", "client_id": client_id, "text": "hello"})
+        await client.until("ack")
+
+
+async def test_what_one_says_oneself_is_seen_though_no_poke_tells_of_it(
+    conversation: Conversation, key: str
+) -> None:
+    async with SocketClient(conversation.pk, key=key) as client:
+        await client.until("usage")
+        await client.send({"type": "message", "client_id": str(uuid4()), "text": "hello"})
+        seen = [await client.next(), await client.next()]
+        assert {"ack", "events"} == {frame["type"] for frame in seen}

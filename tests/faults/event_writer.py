@@ -15,7 +15,7 @@ from uuid import UUID
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openhands_site.settings")
 
 EVENTS_A_SECOND = 10  # of all conversations together
-BURST_EVERY = 6.0  # seconds
+BURST_EVERY = 10.0  # seconds
 BURST = (200, 700)
 LONG_TEXTS = (20_000, 90_000)  # the second is a blob
 

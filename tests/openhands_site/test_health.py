@@ -1,7 +1,8 @@
 import pytest
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.models import User
 from openhands_site import health
 
 
@@ -32,3 +33,12 @@ def test_a_database_that_is_behind_the_code_is_not_ready(monkeypatch: pytest.Mon
 @pytest.mark.django_db
 def test_nobody_may_write_there() -> None:
     assert Client().post("/ready").status_code == 405
+
+
+@pytest.mark.django_db
+def test_nobody_is_looked_up_for_it(owner: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    """A browser's page asks too, and wants to know whether the server is there though its database is not."""
+    client = Client()
+    client.force_login(owner)
+    with django_assert_num_queries(0):
+        assert client.get("/alive").status_code == 200

@@ -84,11 +84,6 @@ def test_a_path_that_signs_in_is_hidden(request_line: str, told: str) -> None:
     assert line["request"] == told
 
 
-def test_a_probe_is_news_only_when_the_answer_is_bad() -> None:
-    code = "[log.info('request_finished', request='GET /ready', code=code) for code in (200, 503)]"
-    assert [line["code"] for line in objects(code)] == [503]
-
-
 def test_the_console_is_for_people() -> None:
     (line,) = written("log.info('said', steps=2)", json=False)
     assert "said" in line
