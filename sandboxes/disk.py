@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from openhands_site.db import release_connection
 from sandboxes.models import Runtime
 from sandboxes.reconcile import record_loss
 from sandboxes.runtime_api import client as runtime_api
@@ -16,10 +17,17 @@ TOO_LARGE = (
 def stop_oversized() -> None:
     """Stops every running sandbox of this machine whose files take more than SANDBOX_DISK_MB."""
     limit = settings.SANDBOX_DISK_MB
-    for runtime in list(Runtime.objects.answering()):
-        if not runtime_api.is_here(backend=runtime.backend, handle=runtime.handle):
-            continue
-        size = runtime_api.disk_bytes(backend=runtime.backend, sandbox_id=runtime.sandbox_id) // MEGABYTE
-        if limit and size > limit:
-            runtime_api.stop(**runtime.address, now=True)
-            record_loss(runtime, TOO_LARGE.format(size=size, limit=limit))
+    runtimes = list(Runtime.objects.answering())
+    release_connection()
+    for backend in {runtime.backend for runtime in runtimes}:
+        here = [
+            runtime
+            for runtime in runtimes
+            if runtime.backend == backend and runtime_api.is_here(backend=backend, handle=runtime.handle)
+        ]
+        sizes = runtime_api.disk_bytes(backend=backend, sandbox_ids=[runtime.sandbox_id for runtime in here])
+        for runtime in here:
+            size = sizes[runtime.sandbox_id] // MEGABYTE
+            if limit and size > limit:
+                runtime_api.stop(**runtime.address, now=True)
+                record_loss(runtime, TOO_LARGE.format(size=size, limit=limit))

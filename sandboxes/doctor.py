@@ -22,9 +22,7 @@ def check_backend() -> str:
     sandbox_id = uuid.uuid4()
     backend = runtime_api.backend_name()
     try:
-        started = runtime_api.start(
-            sandbox_id=sandbox_id, spec=configured_spec(), progress=lambda phase: None
-        )
+        started = runtime_api.start(sandbox_id=sandbox_id, spec=configured_spec(), progress=lambda *_: None)
         _run_a_command(sandbox_id, started)
     finally:
         runtime_api.remove(backend=backend, sandbox_id=sandbox_id)

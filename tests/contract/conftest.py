@@ -1,3 +1,3 @@
-from tests.sandboxes.conftest import home
+from tests.sandboxes.conftest import docker, home
 
-__all__ = ["home"]
+__all__ = ["docker", "home"]

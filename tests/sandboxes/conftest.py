@@ -11,6 +11,7 @@ from pytest_django import Settings
 from accounts.models import User
 from openhands_site.workers.models import Worker
 from sandboxes import provisioning, services
+from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.backends.memory import MemoryBackend
 from sandboxes.models import Sandbox
 from tests.sandboxes.doubles import Recorder
@@ -68,3 +69,9 @@ def running(sandbox: Sandbox, worker: Worker) -> Sandbox:
     provisioning.bring(sandbox.pk, worker.pk)
     sandbox.refresh_from_db()
     return sandbox
+
+
+@pytest.fixture
+def docker(home: Path) -> type[DockerBackend]:
+    """The backend; what its tests share on the engine stays until the session ends."""
+    return DockerBackend

@@ -1,6 +1,6 @@
 """Doubles that enter through settings: backends that misbehave by design, and an observer that remembers."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import ClassVar
 from uuid import UUID
 
@@ -40,8 +40,8 @@ class Recorder:
 
 class NeverReady(MemoryBackend):
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        progress("create")
-        progress("boot")
+        progress("create", "")
+        progress("boot", "")
         raise StartFailed("boot", "The action server was not ready within 120 s.")
 
 
@@ -49,7 +49,7 @@ class Broken(MemoryBackend):
     """Breaks its contract in every way it can."""
 
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        progress("create")
+        progress("create", "")
         raise KeyError("surprise")
 
     def remove(self, sandbox_id: UUID) -> None:
@@ -96,8 +96,8 @@ class RemovedMeanwhile(MemoryBackend):
 
 
 class Large(MemoryBackend):
-    def disk_bytes(self, sandbox_id: UUID) -> int:
-        return 20_000_000_000
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        return dict.fromkeys(sandbox_ids, 20_000_000_000)
 
 
 def living() -> Iterator[UUID]:

@@ -23,14 +23,14 @@ def test_a_life_that_its_row_still_wants_is_kept(running: Sandbox) -> None:
 
 def test_a_life_that_no_row_wants_is_ended(running: Sandbox) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     Sandbox.objects.update(state=SandboxState.ERROR)
     assert reconcile.adopt() == Adoption(kept=0, ended=2, lost=0)
     assert not list(living())
 
 
 def test_another_life_than_the_rows_is_ended_and_the_sandbox_missing(running: Sandbox, told: Told) -> None:
-    MemoryBackend().start(running.pk, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(running.pk, SandboxSpec(), lambda *_: None)
     assert reconcile.adopt() == Adoption(kept=0, ended=1, lost=1)
     assert Sandbox.objects.get().state == SandboxState.MISSING
     assert told[-1][0] == "lost"
