@@ -36,6 +36,7 @@ def start_conversation(
     text: str,
     title: str = "",
     model: str = "",
+    image: str = "",
     max_steps: int | None = None,
     max_budget: Decimal | None = None,
     idempotency_key: str | None = None,
@@ -56,16 +57,17 @@ def start_conversation(
         reserved_for_id=reserved_for,
     )
     message = _checked_text(text)
+    image = _checked_image(image)
     if problem := wanted.max_budget is not None and registry.describe_budget_problem(wanted.model):
         raise InvalidInputError(problem, field="max_budget")
     try:
         with transaction.atomic():
-            wanted.sandbox = sandboxes.create_sandbox(owner=owner, reserved_for=reserved_for)
+            wanted.sandbox = sandboxes.create_sandbox(owner=owner, image=image, reserved_for=reserved_for)
             wanted.save(force_insert=True)
             timeline.write(wanted, Draft(Message(text=message, by=owner.pk), "user"))
             sandboxes.request_start(sandbox_id=wanted.sandbox.pk)
     except IntegrityError:
-        return _same_again(wanted, message)
+        return _same_again(wanted, image, message)
     return Conversation.objects.select_related("sandbox").get(pk=wanted.pk)
 
 
@@ -143,7 +145,7 @@ def _sent_before(
     raise ConflictError("This client_id was used for something else; send a new UUID.", field="client_id")
 
 
-def _same_again(wanted: Conversation, message: str) -> Conversation:
+def _same_again(wanted: Conversation, image: str, message: str) -> Conversation:
     earlier = Conversation.objects.select_related("sandbox").get(
         owner=wanted.owner, idempotency_key=wanted.idempotency_key
     )
@@ -151,6 +153,7 @@ def _same_again(wanted: Conversation, message: str) -> Conversation:
         getattr(earlier, name) == getattr(wanted, name)
         for name in ("title", "model", "max_steps", "max_budget")
     )
+    same = same and (earlier.sandbox is None or earlier.sandbox.image == image)
     first = Event.objects.get(conversation=earlier, sequence=1)
     if same and timeline.same_payload(first, Message(text=message, by=wanted.owner.pk)):
         return earlier
@@ -172,6 +175,13 @@ def _checked_text(text: str) -> str:
     if not timeline.is_storable(text):
         raise InvalidInputError("The message holds a NUL or half a character; take it out.", field="text")
     return text
+
+
+def _checked_image(image: str) -> str:
+    image = image.strip()
+    if problem := sandboxes.describe_image_problem(image):
+        raise InvalidInputError(problem, field="image")
+    return image
 
 
 def _checked_title(title: str) -> str:

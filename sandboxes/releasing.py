@@ -1,20 +1,25 @@
 """Ending a sandbox: stopped, its files stay; removed, nothing does."""
 
+import time
+
 import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
 from openhands_site.db import release_connection
+from sandboxes.errors import BackendSilent
 from sandboxes.holding import Holding
 from sandboxes.models import Sandbox
 from sandboxes.runtime_api import client as runtime_api
 from sandboxes.states import SandboxState, Wanted
 
+RETRY_SECONDS = 2
 log = structlog.get_logger(__name__)
 
 
 def release(holding: Holding, sandbox: Sandbox) -> None:
-    """Does what is wanted. Where the backend cannot, the sandbox is in error and waits for a new order."""
+    """Does what is wanted. Where the backend cannot, the sandbox is in error and waits for a new order; where it does
+    not answer, it is tried again."""
     runtimes = list(sandbox.runtimes.all())
     release_connection()
     try:
@@ -25,6 +30,10 @@ def release(holding: Holding, sandbox: Sandbox) -> None:
             for runtime in runtimes:
                 if runtime.ended_at is None:
                     runtime_api.stop(**runtime.address)
+    except BackendSilent as error:
+        log.warning("the sandbox cannot be ended yet", reason=str(error))
+        time.sleep(RETRY_SECONDS)
+        return holding.give_back()
     except Exception as error:
         log.exception("the sandbox could not be ended")
         return holding.settle(

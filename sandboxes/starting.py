@@ -1,4 +1,4 @@
-"""Starting a sandbox, in named and timed phases: create, boot, init, ready."""
+"""Starting a sandbox, in named and timed phases: image (where there are images), create, boot, init, ready."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from openhands_site import async_thread, fault_points
 from openhands_site.db import release_connection
-from sandboxes import client
+from sandboxes import client, images
 from sandboxes.backends.base import SandboxSpec, Started
-from sandboxes.errors import StartFailed, StartRefused, Unreachable
+from sandboxes.errors import SandboxError, StartFailed, StartRefused, Unreachable
 from sandboxes.holding import Holding, NoLongerOursError
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
@@ -37,12 +37,13 @@ def start(holding: Holding, sandbox: Sandbox) -> None:
     _Start(holding, sandbox).run()
 
 
-def configured_spec() -> SandboxSpec:
+def configured_spec(image: str = "") -> SandboxSpec:
     """What the settings allow each sandbox."""
     return SandboxSpec(
         memory_mb=settings.SANDBOX_MEMORY_MB,
         cpus=settings.SANDBOX_CPUS,
         processes=settings.SANDBOX_PROCESSES,
+        image=image,
     )
 
 
@@ -60,6 +61,8 @@ class _Start:
             raise
         except StartFailed as error:
             self._fail(error.phase, str(error))
+        except SandboxError as error:
+            self._fail(self.phase, str(error))
         except Exception as error:
             log.exception("the backend failed")
             self._fail(self.phase, f"The sandbox's backend failed: {error!r}")
@@ -76,9 +79,14 @@ class _Start:
             runtime_api.is_contained() or self.sandbox.owner.is_staff or settings.SANDBOX_ALLOW_UNISOLATED
         ):
             raise StartRefused(self.phase, UNISOLATED.format(isolation=runtime_api.isolation()))
+        image = self.sandbox.image
+        if problem := images.describe_problem(image, takes_images=runtime_api.takes_images()):
+            raise StartRefused(self.phase, problem)
         backend = runtime_api.backend_name()
         release_connection()
-        started = runtime_api.start(sandbox_id=self.sandbox.pk, spec=configured_spec(), progress=self._reach)
+        started = runtime_api.start(
+            sandbox_id=self.sandbox.pk, spec=configured_spec(image), progress=self._reach
+        )
         fault_points.reach("sandbox-started")
         try:
             return self._record(backend, started)
@@ -86,10 +94,10 @@ class _Start:
             runtime_api.stop(backend=backend, sandbox_id=self.sandbox.pk, handle=started.handle, now=True)
             raise
 
-    def _reach(self, phase: str) -> None:
+    def _reach(self, phase: str, detail: str) -> None:
         self.phase = phase
         with transaction.atomic():
-            observer().phase_reached(self.sandbox.pk, phase, self._milliseconds(), "")
+            observer().phase_reached(self.sandbox.pk, phase, self._milliseconds(), detail)
             self.holding.change(Wanted.RUNNING)
         release_connection()
 

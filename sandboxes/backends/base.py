@@ -60,7 +60,7 @@ class Backend(ABC):
     `is_contained` says that what runs inside cannot reach the server's files, as far as the backend knows before a
     start; `isolation` says it in words.
 
-    Every method but `is_here` raises BackendSilent where what the backend stands on does not answer.
+    Every method may raise BackendSilent, where what the backend stands on does not answer.
     """
 
     supports_pause: ClassVar[bool] = False

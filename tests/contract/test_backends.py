@@ -8,12 +8,12 @@ from uuid import UUID
 import pytest
 
 from sandboxes.backends.base import Backend, SandboxSpec, Started
+from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.backends.memory import MemoryBackend
 from sandboxes.backends.process import ProcessBackend
 from sandboxes.client import Reachable
 from sandboxes.errors import Unreachable
 from tests.sandboxes import machine
-
 
 DOCKER = pytest.param("docker", marks=pytest.mark.service("docker"))
 
@@ -23,7 +23,8 @@ def backend(request: pytest.FixtureRequest, home: Path) -> Backend:
     if request.param == "memory":
         return MemoryBackend()
     if request.param == "docker":
-        return request.getfixturevalue("docker")()
+        request.getfixturevalue("docker_installation")
+        return DockerBackend()
     return ProcessBackend(machine.isolation(request.param))
 
 

@@ -68,7 +68,7 @@ def test_where_rows_and_lives_agree_a_comparison_finds_nothing(running: Sandbox)
 
 def test_a_comparison_finds_lives_without_a_row_and_changes_nothing(running: Sandbox) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     found = reconcile.compare()
     assert [(each.backend, each.life.sandbox_id) for each in found.strays] == [("memory", stray)]
     assert not found.losses
@@ -76,7 +76,7 @@ def test_a_comparison_finds_lives_without_a_row_and_changes_nothing(running: San
 
 
 def test_another_life_than_the_rows_is_a_stray_and_a_loss(running: Sandbox) -> None:
-    MemoryBackend().start(running.pk, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(running.pk, SandboxSpec(), lambda *_: None)
     found = reconcile.compare()
     assert [each.life.sandbox_id for each in found.strays] == [running.pk]
     assert [each.runtime.sandbox_id for each in found.losses] == [running.pk]
@@ -106,7 +106,7 @@ def test_a_backend_that_is_no_longer_configured_is_told_and_the_others_compared(
 
 def test_a_stray_is_ended_once_and_a_life_with_a_row_never(running: Sandbox) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     assert reconcile.end_stray(stray)
     assert not reconcile.end_stray(stray)
     assert not reconcile.end_stray(running.pk)

@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +41,9 @@ class DockerBackend(Backend):
 
     @classmethod
     def prepare(cls) -> None:
+        with engine.talking() as client:
+            if absence := images.describe_absence(client):
+                raise SandboxError(absence)
         network.set_up(images.own_image())
 
     @property
@@ -147,11 +150,8 @@ class DockerBackend(Backend):
     @staticmethod
     def _kill(container: str) -> None:
         """Ends it and keeps what it left; where it cannot be reached any more, the next start does."""
-        try:
-            with engine.talking() as client:
-                client.kill(container)
-        except SandboxError:
-            pass
+        with suppress(SandboxError), engine.talking() as client:
+            client.kill(container)
 
 
 def _handle(container: str) -> Handle:
@@ -224,10 +224,8 @@ def _log_tail(client: APIClient, container: str) -> str:
 
 
 def _ask_to_end(client: APIClient, container: str) -> None:
-    try:
+    with suppress(NotFound):
         client.stop(container, timeout=POLITE_SECONDS)
-    except NotFound:
-        pass
 
 
 def _remove_container(client: APIClient, container: str) -> None:
@@ -245,10 +243,8 @@ def _remove_container(client: APIClient, container: str) -> None:
 
 
 def _remove_volume(client: APIClient, volume: str) -> None:
-    try:
+    with suppress(NotFound):
         client.remove_volume(volume)
-    except NotFound:
-        pass
 
 
 def _disk_usage(client: APIClient) -> dict[str, Any]:

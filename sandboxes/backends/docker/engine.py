@@ -19,7 +19,7 @@ SILENT = "The Docker engine does not answer ({reason}). Is it running, and may t
 
 
 @contextmanager
-def talking(timeout: float = REQUEST_SECONDS) -> Iterator[APIClient]:
+def talking(timeout: int = REQUEST_SECONDS) -> Iterator[APIClient]:
     """The engine's client. What the block does not catch of Docker's own errors becomes BackendSilent where the
     engine does not answer, and SandboxError where it refuses. `timeout` is for silence, in seconds."""
     try:

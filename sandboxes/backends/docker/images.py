@@ -38,6 +38,11 @@ def own_image() -> str:
     return f"{REPOSITORY}:{_digest(*(f'{path.relative_to(ROOT)} {_hash(path)}' for path in files))}"
 
 
+def derived_image(base_id: str) -> str:
+    """The name of a user's image, by its id, with our action server on top."""
+    return f"{REPOSITORY}:on-{_digest(own_image(), base_id)}"
+
+
 def code() -> list[Path]:
     """The files of the action server; they are the whole of our code in an image."""
     return _files(_CODE)
@@ -82,7 +87,7 @@ def obtain(image: str, progress: Progress) -> str:
 
 def _obtain_derived(client: APIClient, image: str, told: "_Told") -> str:
     found = find(client, image) or _pull(client, image, told)
-    derived = f"{REPOSITORY}:on-{_digest(own_image(), found['Id'])}"
+    derived = derived_image(found["Id"])
     if find(client, derived):
         told.say(f"{image} is there")
         return derived
@@ -107,7 +112,7 @@ def _pull(client: APIClient, image: str, told: "_Told") -> dict[str, Any]:
     told.say(f"Pulling {image}")
     repository, tag = parse_repository_tag(image)
     try:
-        for megabytes in building.pull(client, repository, tag):
+        for megabytes in building.pull(client, repository, tag or "latest"):
             told.maybe(f"Pulling {image}: {megabytes}")
         found: dict[str, Any] = client.inspect_image(image)
     except NotFound as error:

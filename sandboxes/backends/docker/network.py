@@ -58,14 +58,14 @@ def set_up(image: str) -> Network:
     return network
 
 
-def remove(image: str) -> None:
-    """Removes the rules and the bridge. Repeatable; raises SandboxError while a container uses it."""
+def remove(image: str | None) -> None:
+    """Removes the rules, which takes an image, and the bridge. Repeatable; raises SandboxError while it is in use."""
     _file().unlink(missing_ok=True)
     with engine.talking() as client:
-        if not _has_bridge(client):
-            return
-        _apply(client, image, no_rules(bridge_name()))
-        client.remove_network(network_name(settings.INSTALLATION_ID))
+        if _has_bridge(client):
+            if image:
+                _apply(client, image, no_rules(bridge_name()))
+            client.remove_network(network_name(settings.INSTALLATION_ID))
 
 
 def bridge_name() -> str:
@@ -115,7 +115,7 @@ def _make_bridge(client: APIClient) -> None:
             check_duplicate=True,
         )
     except APIError as error:
-        if error.status_code != 409:  # noqa: PLR2004 - another process made it in between
+        if error.status_code != 409:
             raise
 
 

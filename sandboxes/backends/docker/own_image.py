@@ -9,7 +9,6 @@ from pathlib import Path
 from django.conf import settings
 from docker import APIClient
 from docker.errors import APIError
-from docker.utils import parse_repository_tag
 
 from sandboxes.backends.docker import building, engine, images
 
@@ -47,7 +46,7 @@ def _ensure_base(client: APIClient, say: Say) -> None:
     """What the Dockerfile begins with: there already, or pulled, or made from Debian's packages and kept as a file."""
     if images.find(client, BASE):
         return
-    repository, tag = parse_repository_tag(BASE)
+    repository, _, tag = BASE.partition(":")
     if problem := _pull(client, repository, tag, say):
         say(f"{BASE} cannot be pulled ({problem}); making it from Debian's packages …")
         client.import_image_from_file(str(_base_file(say)), repository=repository, tag=tag)

@@ -60,7 +60,7 @@ def begin(backend: ProcessBackend, sandbox_id: UUID) -> Reachable:
 def test_with_its_action_server_all_of_an_isolated_sandbox_ends(home: Path, sandbox_id: UUID) -> None:
     """What commands left running must not keep a life going in which nobody answers."""
     backend = ProcessBackend(machine.isolation(machine.BUBBLEWRAP))
-    started = backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
+    started = backend.start(sandbox_id, SandboxSpec(), lambda *_: None)
     where = machine.reachable(sandbox_id, started)
     machine.run(where, "sleep 1000 & disown; kill -9 1; echo the server does not mind")
     assert backend.poll(sandbox_id, started.handle) is None
