@@ -7,7 +7,7 @@ from django.conf import settings
 
 # host[:port]/path:tag@digest, as engines take it.
 _FORM = re.compile(
-    r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 LONGEST = 255
@@ -29,6 +29,11 @@ def describe_problem(image: str, *, takes_images: bool) -> str:
         return f"{image[:100]!r} is no name of an image; one looks like python:3.12."
     if not settings.SANDBOX_IMAGES:
         return "This server allows no image but its own (SANDBOX_IMAGES is empty); leave the image out."
-    if not any(fnmatchcase(whole_name(image), whole_name(pattern)) for pattern in settings.SANDBOX_IMAGES):
+    if not any(_allows(pattern, whole_name(image)) for pattern in settings.SANDBOX_IMAGES):
         return f"The image {image} is not allowed here; allowed are: {', '.join(settings.SANDBOX_IMAGES)}."
     return ""
+
+
+def _allows(pattern: str, image: str) -> bool:
+    """A pattern without a tag and without a star at its end is that image's `latest`."""
+    return fnmatchcase(image, pattern if pattern.endswith("*") else whole_name(pattern))

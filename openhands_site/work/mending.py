@@ -17,8 +17,8 @@ from openhands_site.workers.freeing import counted, dead_workers
 from openhands_site.workers.freeing import free_leases as free
 from openhands_site.workers.models import Worker
 from sandboxes import reconcile
-from sandboxes.errors import SandboxError
 from sandboxes import services as sandboxes
+from sandboxes.errors import SandboxError
 from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.states import Wanted

@@ -1,5 +1,6 @@
 """The engine: talks with it, and what goes wrong in one in our words."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import requests
 import urllib3
 from docker import APIClient
+from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException
 from docker.utils import kwargs_from_env
 
@@ -23,12 +25,13 @@ def talking(timeout: int = REQUEST_SECONDS) -> Iterator[APIClient]:
     """The engine's client. What the block does not catch of Docker's own errors becomes BackendSilent where the
     engine does not answer, and SandboxError where it refuses. `timeout` is for silence, in seconds."""
     try:
+        _knock()
         with closing(APIClient(version=_api_version(), timeout=timeout, **kwargs_from_env())) as client:
             yield client
     except APIError as error:
         raise SandboxError(f"The Docker engine refused: {explanation(error)}") from error
     except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise BackendSilent(SILENT.format(reason=_innermost(error))) from error
+        raise BackendSilent(SILENT.format(reason=getattr(error, "strerror", None) or error)) from error
 
 
 def explanation(error: APIError) -> str:
@@ -50,8 +53,10 @@ def _api_version() -> str:
         return str(client.api_version)
 
 
-def _innermost(error: BaseException) -> str:
-    """The system's own words, from below those of three libraries."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return getattr(error, "strerror", None) or str(error)
+def _knock() -> None:
+    """Raises the system's own OSError where nobody is at the engine's socket; the SDK buries it under three others."""
+    scheme, _, path = str(kwargs_from_env().get("base_url", DEFAULT_UNIX_SOCKET)).partition("://")
+    if scheme.endswith("unix"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(PROBE_SECONDS)
+            probe.connect(path)

@@ -74,18 +74,18 @@ def bridge_name() -> str:
 
 
 def rules(bridge: str, blocked: list[str]) -> str:
-    """What `nft` is told. A table of our own: nothing of the machine's is changed, and dropping is final."""
+    """What `nft` is told. A table of our own: nothing of the machine's is changed, and a refusal is final."""
     lines = [
         no_rules(bridge).rstrip(),
         f"table inet {bridge} {{",
         "chain input { type filter hook input priority -10; policy accept;",
         f'iifname "{bridge}" ct state established,related accept',
-        f'iifname "{bridge}" drop',
+        f'iifname "{bridge}" reject',
         "}",
         "chain forward { type filter hook forward priority -10; policy accept;",
-        f'iifname "{bridge}" oifname "{bridge}" drop',
+        f'iifname "{bridge}" oifname "{bridge}" reject',
         *(
-            f'iifname "{bridge}" {"ip6" if ":" in network else "ip"} daddr {network} drop'
+            f'iifname "{bridge}" {"ip6" if ":" in network else "ip"} daddr {network} reject'
             for network in blocked
         ),
         "}",
