@@ -51,23 +51,25 @@ def start_conversation(
         owner=owner,
         title=_checked_title(title) if title.strip() else _title_from(text),
         model=_checked_model(model.strip() or registry.default_name(owner)),
+        image=_checked_image(image),
         max_steps=_checked_steps(max_steps),
         max_budget=_checked_budget(max_budget),
         idempotency_key=idempotency_key or None,
         reserved_for_id=reserved_for,
     )
     message = _checked_text(text)
-    image = _checked_image(image)
     if problem := wanted.max_budget is not None and registry.describe_budget_problem(wanted.model):
         raise InvalidInputError(problem, field="max_budget")
     try:
         with transaction.atomic():
-            wanted.sandbox = sandboxes.create_sandbox(owner=owner, image=image, reserved_for=reserved_for)
+            wanted.sandbox = sandboxes.create_sandbox(
+                owner=owner, image=wanted.image, reserved_for=reserved_for
+            )
             wanted.save(force_insert=True)
             timeline.write(wanted, Draft(Message(text=message, by=owner.pk), "user"))
             sandboxes.request_start(sandbox_id=wanted.sandbox.pk)
     except IntegrityError:
-        return _same_again(wanted, image, message)
+        return _same_again(wanted, message)
     return Conversation.objects.select_related("sandbox").get(pk=wanted.pk)
 
 
@@ -145,15 +147,14 @@ def _sent_before(
     raise ConflictError("This client_id was used for something else; send a new UUID.", field="client_id")
 
 
-def _same_again(wanted: Conversation, image: str, message: str) -> Conversation:
+def _same_again(wanted: Conversation, message: str) -> Conversation:
     earlier = Conversation.objects.select_related("sandbox").get(
         owner=wanted.owner, idempotency_key=wanted.idempotency_key
     )
     same = all(
         getattr(earlier, name) == getattr(wanted, name)
-        for name in ("title", "model", "max_steps", "max_budget")
+        for name in ("title", "model", "image", "max_steps", "max_budget")
     )
-    same = same and (earlier.sandbox is None or earlier.sandbox.image == image)
     first = Event.objects.get(conversation=earlier, sequence=1)
     if same and timeline.same_payload(first, Message(text=message, by=wanted.owner.pk)):
         return earlier

@@ -1,7 +1,5 @@
 """Ending a sandbox: stopped, its files stay; removed, nothing does."""
 
-import time
-
 import structlog
 from django.db import transaction
 from django.db.models.functions import Now
@@ -13,13 +11,13 @@ from sandboxes.models import Sandbox
 from sandboxes.runtime_api import client as runtime_api
 from sandboxes.states import SandboxState, Wanted
 
-RETRY_SECONDS = 2
 log = structlog.get_logger(__name__)
 
 
 def release(holding: Holding, sandbox: Sandbox) -> None:
-    """Does what is wanted. Where the backend cannot, the sandbox is in error and waits for a new order; where it does
-    not answer, it is tried again."""
+    """Does what is wanted. Where the backend cannot, the sandbox is in error and waits for a new order.
+
+    Raises BackendSilent where it does not answer."""
     runtimes = list(sandbox.runtimes.all())
     release_connection()
     try:
@@ -30,10 +28,8 @@ def release(holding: Holding, sandbox: Sandbox) -> None:
             for runtime in runtimes:
                 if runtime.ended_at is None:
                     runtime_api.stop(**runtime.address)
-    except BackendSilent as error:
-        log.warning("the sandbox cannot be ended yet", reason=str(error))
-        time.sleep(RETRY_SECONDS)
-        return holding.give_back()
+    except BackendSilent:
+        raise
     except Exception as error:
         log.exception("the sandbox could not be ended")
         return holding.settle(

@@ -12,7 +12,7 @@ from openhands_site import async_thread, fault_points
 from openhands_site.db import release_connection
 from sandboxes import client, images
 from sandboxes.backends.base import SandboxSpec, Started
-from sandboxes.errors import SandboxError, StartFailed, StartRefused, Unreachable
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed, StartRefused, Unreachable
 from sandboxes.holding import Holding, NoLongerOursError
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
@@ -32,7 +32,8 @@ def start(holding: Holding, sandbox: Sandbox) -> None:
     """Brings the sandbox to running, or to error with the phase and the reason told.
 
     A life that still goes on, of a worker that died before it could say so, is taken over.
-    Raises NoLongerOursError, with nothing left running that no row tells of.
+    Raises NoLongerOursError, with nothing left running that no row tells of, and BackendSilent where the backend does
+    not answer yet: up to SANDBOX_START_TIMEOUT a start waits for it.
     """
     _Start(holding, sandbox).run()
 
@@ -61,6 +62,11 @@ class _Start:
             raise
         except StartFailed as error:
             self._fail(error.phase, str(error))
+        except BackendSilent as error:
+            if self._milliseconds() < settings.SANDBOX_START_TIMEOUT * 1000:
+                self._wait(str(error))
+                raise
+            self._fail(self.phase, str(error))
         except SandboxError as error:
             self._fail(self.phase, str(error))
         except Exception as error:
@@ -68,6 +74,13 @@ class _Start:
             self._fail(self.phase, f"The sandbox's backend failed: {error!r}")
         else:
             self._conclude(runtime)
+
+    def _wait(self, reason: str) -> None:
+        """Says once what the start waits for."""
+        if self.sandbox.error != reason:
+            with transaction.atomic():
+                observer().phase_reached(self.sandbox.pk, self.phase, self._milliseconds(), reason)
+                self.holding.change(Wanted.RUNNING, error=reason)
 
     def _living(self) -> Runtime | None:
         runtime = self.sandbox.runtimes.filter(ended_at=None).first()

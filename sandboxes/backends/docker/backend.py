@@ -20,7 +20,7 @@ from docker.errors import APIError, NotFound
 
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.docker import containers, engine, images, network
-from sandboxes.errors import SandboxError, StartFailed
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 
 POLITE_SECONDS = 3
 DISK_SECONDS = 600
@@ -69,7 +69,7 @@ class DockerBackend(Backend):
             except BaseException:
                 self._kill(container)
                 raise
-        except StartFailed:
+        except (StartFailed, BackendSilent):
             raise
         except SandboxError as error:
             raise StartFailed(phase, f"The sandbox could not be started. {error}") from error

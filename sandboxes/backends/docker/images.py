@@ -20,7 +20,7 @@ from docker.utils import parse_repository_tag
 
 from sandboxes.backends.base import Progress
 from sandboxes.backends.docker import building, engine
-from sandboxes.errors import SandboxError, StartFailed
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 from sandboxes.images import whole_name
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,7 +69,8 @@ def describe_absence(client: APIClient) -> str:
 
 
 def obtain(image: str, progress: Progress) -> str:
-    """The image that a sandbox starts from for the one that a user named, or for none. Raises StartFailed."""
+    """The image that a sandbox starts from for the one that a user named, or for none. Raises StartFailed,
+    and BackendSilent."""
     told = _Told(lambda detail: progress("image", detail))
     try:
         with engine.talking(building.SILENCE_SECONDS) as client:
@@ -79,7 +80,7 @@ def obtain(image: str, progress: Progress) -> str:
                 told.say(f"{own_image()} is there")
                 return own_image()
             return _obtain_derived(client, whole_name(image), told)
-    except StartFailed:
+    except (StartFailed, BackendSilent):
         raise
     except SandboxError as error:
         raise StartFailed("image", str(error)) from error

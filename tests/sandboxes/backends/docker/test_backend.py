@@ -142,10 +142,10 @@ def test_an_engine_that_is_away_judges_no_life(silent: None) -> None:
         list(DockerBackend().lives())
 
 
-def test_a_start_without_an_engine_fails_in_its_first_phase(silent: None) -> None:
-    with pytest.raises(StartFailed, match="does not answer") as failed:
+def test_a_start_without_an_engine_can_be_tried_again(silent: None) -> None:
+    with pytest.raises(BackendSilent, match="does not answer") as failed:
         DockerBackend().start(uuid.uuid4(), SandboxSpec(), lambda *_: None)
-    assert failed.value.phase == "image"
+    assert failed.value.can_retry
 
 
 def test_building_without_an_engine_says_so(silent: None) -> None:
