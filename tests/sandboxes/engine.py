@@ -65,3 +65,14 @@ def remove_derived(name: str) -> None:
     with engine.talking() as client:
         base = client.inspect_image(name)["Id"]
         client.remove_image(images.derived_image(base), force=True)
+
+
+def belongings(installation: str) -> list[str]:
+    """The names of an installation's containers and volumes."""
+    label = {"label": f"openhands.installation={installation}"}
+    with engine.talking() as client:
+        volumes = client.volumes(filters=label)["Volumes"] or []
+        names = [
+            name for container in client.containers(all=True, filters=label) for name in container["Names"]
+        ]
+    return [*names, *(volume["Name"] for volume in volumes)]
