@@ -43,6 +43,7 @@ def bring(sandbox_id: UUID, worker_id: UUID) -> None:
             _give_back_when_possible(holding)
         except DatabaseError:
             log.exception("the database failed while a sandbox was worked on")
+            connection.close()
             _give_back_when_possible(holding)
         except Exception:
             _give_back_when_possible(holding)
@@ -52,10 +53,10 @@ def bring(sandbox_id: UUID, worker_id: UUID) -> None:
 def _give_back_when_possible(holding: Holding) -> None:
     """A live worker's lease is nobody else's: it must not be kept because the database was away for a while."""
     while True:
-        connection.close()
         try:
             holding.give_back()
         except DatabaseError:
+            connection.close()
             time.sleep(RETRY_SECONDS)
         else:
             return

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from sandboxes import reconcile, services
+from sandboxes import disk, reconcile, services
 from sandboxes.backends import memory as memory_backend
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.memory import MemoryBackend
@@ -111,3 +111,17 @@ def test_a_stray_is_ended_once_and_a_life_with_a_row_never(running: Sandbox) -> 
     assert not reconcile.end_stray(stray)
     assert not reconcile.end_stray(running.pk)
     assert list(living()) == [running.pk]
+
+
+def test_where_the_backend_does_not_answer_nobody_is_judged(
+    running: Sandbox, memory: Callable[[str], None]
+) -> None:
+    memory("Silent")
+    boot_id = running.runtimes.get().boot_id
+    assert reconcile.adopt() == Adoption(0, 0, 0)
+    assert reconcile.end_all() == 0
+    assert "does not answer" in reconcile.compare().problem
+    services.report_unreachable(sandbox_id=running.pk, boot_id=boot_id)
+    disk.stop_oversized()
+    running.refresh_from_db()
+    assert running.state == SandboxState.RUNNING
