@@ -206,7 +206,7 @@ def test_all_that_is_safe_is_mended_at_once_and_open_actions_are_left_alone(
 
 
 def test_what_cannot_be_mended_is_told(running: Conversation, memory: Callable[[str], None]) -> None:
-    MemoryBackend().start(uuid.uuid4(), SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(uuid.uuid4(), SandboxSpec(), lambda *_: None)
     memory("Broken")
     assert list(mending.mend_all()) == ["Left as it is: It could not be ended: Processes cannot be ended."]
 
