@@ -1,7 +1,7 @@
 # `make help` says what there is. Everything goes through .venv, which openhands_site/bootstrap.py makes.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint types build bench lock clean
+.PHONY: help run test faults lint types build sandbox-image bench lock clean
 
 # The first Python that is new enough and can make an environment; failing that one that is only new enough, and
 # bootstrap.py says what it lacks. They are tried, for a shim may be on PATH with nothing behind it.
@@ -16,7 +16,7 @@ IN_VENV := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE # a start takes seconds only where the modules stay compiled
 
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: ## Start everything on http://localhost:8000 (PORT, OPENHANDS_HOME and docs/settings.md change that)
 	@$(BOOTSTRAP) runtime assets
@@ -42,6 +42,10 @@ types: ## Check the types
 
 build: ## Build what `make run` needs, without starting it
 	@$(BOOTSTRAP) runtime assets
+
+sandbox-image: ## Build the image of Docker sandboxes (needs a Docker engine; takes minutes, once)
+	@$(BOOTSTRAP) runtime
+	@$(IN_VENV) manage.py build_sandbox_image
 
 bench: ## Measure (ARGS="terminal" chooses); prints a table and a JSON object
 	@$(BOOTSTRAP) development assets

@@ -2,10 +2,10 @@
 
 import sys
 
-from benchmarks import steps, terminal
+from benchmarks import docker, steps, terminal
 from benchmarks.figures import tell
 
-MEASURES = {"terminal": terminal.measure, "steps": steps.measure}
+MEASURES = {"terminal": terminal.measure, "steps": steps.measure, "docker": docker.measure}
 
 
 def main(names: list[str]) -> int:

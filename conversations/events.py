@@ -24,7 +24,7 @@ AgentState = Literal[
     "limit_reached",
     "stopped",
 ]
-Phase = Literal["queued", "claim", "create", "boot", "init", "clone", "setup", "ready"]
+Phase = Literal["queued", "claim", "image", "create", "boot", "init", "clone", "setup", "ready"]
 
 
 class _Frozen(BaseModel):

@@ -15,6 +15,7 @@ class NewConversationForm(forms.Form):
         ),
     )
     model = forms.CharField(max_length=200, required=False)
+    image = forms.CharField(max_length=255, required=False)
     max_steps = forms.IntegerField(label="Limit of steps", min_value=1, max_value=100_000, required=False)
     max_budget = forms.DecimalField(
         label="Limit of money (US dollars)", min_value=0, max_digits=12, decimal_places=4, required=False
@@ -27,7 +28,7 @@ class NewConversationForm(forms.Form):
 
     @property
     def has_option_errors(self) -> bool:
-        return any(name in self.errors for name in ("model", "max_steps", "max_budget"))
+        return any(name in self.errors for name in ("model", "image", "max_steps", "max_budget"))
 
 
 class RenameForm(forms.Form):

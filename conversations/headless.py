@@ -31,12 +31,25 @@ log = structlog.get_logger(__name__)
 class HeadlessTask:
     """`run` does the task and yields its events; `stop` may be called from a signal handler."""
 
-    def __init__(self, *, owner: User, text: str, model: str = "", max_budget: Decimal | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        owner: User,
+        text: str,
+        model: str = "",
+        image: str = "",
+        max_budget: Decimal | None = None,
+    ) -> None:
         self.owner = owner
         with transaction.atomic():
             self.worker = WorkerProcess("run_task")
             self.conversation_id = services.start_conversation(
-                owner=owner, text=text, model=model, max_budget=max_budget, reserved_for=self.worker.id
+                owner=owner,
+                text=text,
+                model=model,
+                image=image,
+                max_budget=max_budget,
+                reserved_for=self.worker.id,
             ).pk
         self._is_stop_wanted = threading.Event()
         self._failures: list[Exception] = []

@@ -30,6 +30,7 @@ class Conversation(Leased):
     last_sequence = models.PositiveBigIntegerField(default=0, editable=False)
     last_order_sequence = models.PositiveBigIntegerField(default=0, editable=False)
     model = models.CharField(max_length=200)
+    image = models.CharField("image of its sandbox", max_length=255, blank=True)
     max_steps = models.PositiveIntegerField()
     max_budget = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)

@@ -36,6 +36,7 @@ def start_conversation(
     text: str,
     title: str = "",
     model: str = "",
+    image: str = "",
     max_steps: int | None = None,
     max_budget: Decimal | None = None,
     idempotency_key: str | None = None,
@@ -50,6 +51,7 @@ def start_conversation(
         owner=owner,
         title=_checked_title(title) if title.strip() else _title_from(text),
         model=_checked_model(model.strip() or registry.default_name(owner)),
+        image=_checked_image(image),
         max_steps=_checked_steps(max_steps),
         max_budget=_checked_budget(max_budget),
         idempotency_key=idempotency_key or None,
@@ -60,7 +62,9 @@ def start_conversation(
         raise InvalidInputError(problem, field="max_budget")
     try:
         with transaction.atomic():
-            wanted.sandbox = sandboxes.create_sandbox(owner=owner, reserved_for=reserved_for)
+            wanted.sandbox = sandboxes.create_sandbox(
+                owner=owner, image=wanted.image, reserved_for=reserved_for
+            )
             wanted.save(force_insert=True)
             timeline.write(wanted, Draft(Message(text=message, by=owner.pk), "user"))
             sandboxes.request_start(sandbox_id=wanted.sandbox.pk)
@@ -149,7 +153,7 @@ def _same_again(wanted: Conversation, message: str) -> Conversation:
     )
     same = all(
         getattr(earlier, name) == getattr(wanted, name)
-        for name in ("title", "model", "max_steps", "max_budget")
+        for name in ("title", "model", "image", "max_steps", "max_budget")
     )
     first = Event.objects.get(conversation=earlier, sequence=1)
     if same and timeline.same_payload(first, Message(text=message, by=wanted.owner.pk)):
@@ -172,6 +176,13 @@ def _checked_text(text: str) -> str:
     if not timeline.is_storable(text):
         raise InvalidInputError("The message holds a NUL or half a character; take it out.", field="text")
     return text
+
+
+def _checked_image(image: str) -> str:
+    image = image.strip()
+    if problem := sandboxes.describe_image_problem(image):
+        raise InvalidInputError(problem, field="image")
+    return image
 
 
 def _checked_title(title: str) -> str:

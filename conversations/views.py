@@ -46,7 +46,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 def _start(owner: User, given: dict[str, Any]) -> Conversation:
     """The form's key makes a form that is sent twice one conversation; sent with another text it is a new one."""
-    wanted = {name: given[name] for name in ("text", "model", "max_steps", "max_budget")}
+    wanted = {name: given[name] for name in ("text", "model", "image", "max_steps", "max_budget")}
     try:
         return services.start_conversation(
             owner=owner, idempotency_key=str(given["key"] or uuid4()), **wanted
@@ -69,6 +69,7 @@ def _list_page(request: HttpRequest, form: NewConversationForm, status: int = 20
         "is_stand_in": model.startswith("scripted/"),
         "max_steps": settings.MAX_STEPS,
         "max_budget": settings.MAX_BUDGET,
+        "images": settings.SANDBOX_IMAGES,
     }
     return render(request, "conversations/list.html", context, status=status)
 

@@ -126,13 +126,16 @@ def find_npm() -> tuple[list[str | Path], dict[str, str]]:
 
 def lock() -> None:
     """Writes the lock files anew: exact versions with hashes for every platform, and no registry's name."""
-    options = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url"]
-    options += ["--no-annotate", "--no-header", "--quiet", *(["--upgrade"] if "upgrade" in sys.argv else [])]
+    options = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header", "--quiet"]
+    options += ["--upgrade"] if "upgrade" in sys.argv else []
+    ours = ["--universal", "--python-version=3.11"]
     runtime_lock = LOCKS / "runtime.txt"
     for name, sources in {
-        "runtime": ["pyproject.toml"],
-        "development": ["pyproject.toml", "--group=dev", f"--constraint={runtime_lock}"],
-        "node": ["--group=node"],
+        "runtime": ["pyproject.toml", *ours],
+        "development": ["pyproject.toml", "--group=dev", f"--constraint={runtime_lock}", *ours],
+        "node": ["--group=node", *ours],
+        # For the oldest Python that an image may have; what it needs is a superset of what later ones do.
+        "action_server": ["--group=action-server", "--python-platform=linux", "--python-version=3.9"],
     }.items():
         say(f"Resolving requirements/{name}.txt …")
         output = ["--output-file", LOCKS / f"{name}.txt"]

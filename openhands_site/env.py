@@ -6,6 +6,7 @@ this module; `docs/settings.md` describes each variable, and a test holds the tw
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -67,6 +68,18 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 
 def items(name: str) -> list[str]:
     return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def networks(name: str, default: str) -> list[str]:
+    """Networks such as 10.0.0.0/8, in one way of writing each; `none` is an empty list."""
+    value = text(name, default)
+    try:
+        found = [ip_network(item.strip()) for item in value.split(",") if item.strip() and value != "none"]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}: {error}; set networks such as 10.0.0.0/8, separated by commas, or none."
+        ) from error
+    return [str(network) for network in found]
 
 
 def url(name: str, schemes: tuple[str, ...], default: str = "") -> str:

@@ -24,7 +24,7 @@ class RuntimeInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Sandbox)
 class SandboxAdmin(RecordAdmin):
-    list_display = ("id", "owner", "state", "wanted", "isolation", "created_at", "updated_at")
+    list_display = ("id", "owner", "state", "wanted", "image", "isolation", "created_at", "updated_at")
     list_filter = ("state", "wanted", WorkFilter, UseFilter)
     list_select_related = ("owner",)
     search_fields = ("id", "owner__email", "error")

@@ -1,11 +1,15 @@
 """The size watch: no driver limits a folder's size, so a sandbox that has grown too large is stopped."""
 
+import structlog
 from django.conf import settings
 
+from openhands_site.db import release_connection
+from sandboxes.errors import BackendSilent
 from sandboxes.models import Runtime
 from sandboxes.reconcile import record_loss
 from sandboxes.runtime_api import client as runtime_api
 
+log = structlog.get_logger(__name__)
 MEGABYTE = 1_000_000
 TOO_LARGE = (
     "The sandbox was stopped: its files take {size} MB and SANDBOX_DISK_MB allows {limit}. "
@@ -15,11 +19,21 @@ TOO_LARGE = (
 
 def stop_oversized() -> None:
     """Stops every running sandbox of this machine whose files take more than SANDBOX_DISK_MB."""
+    runtimes = list(Runtime.objects.answering())
+    release_connection()
+    for backend in {runtime.backend for runtime in runtimes}:
+        try:
+            _stop_oversized([runtime for runtime in runtimes if runtime.backend == backend], backend)
+        except BackendSilent as error:
+            log.warning("the size of sandboxes cannot be told", backend=backend, reason=str(error))
+
+
+def _stop_oversized(runtimes: list[Runtime], backend: str) -> None:
     limit = settings.SANDBOX_DISK_MB
-    for runtime in list(Runtime.objects.answering()):
-        if not runtime_api.is_here(backend=runtime.backend, handle=runtime.handle):
-            continue
-        size = runtime_api.disk_bytes(backend=runtime.backend, sandbox_id=runtime.sandbox_id) // MEGABYTE
+    here = [runtime for runtime in runtimes if runtime_api.is_here(backend=backend, handle=runtime.handle)]
+    sizes = runtime_api.disk_bytes(backend=backend, sandbox_ids=[runtime.sandbox_id for runtime in here])
+    for runtime in here:
+        size = sizes[runtime.sandbox_id] // MEGABYTE
         if limit and size > limit:
             runtime_api.stop(**runtime.address, now=True)
             record_loss(runtime, TOO_LARGE.format(size=size, limit=limit))

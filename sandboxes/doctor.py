@@ -3,7 +3,7 @@
 import uuid
 
 from openhands_site import async_thread
-from sandboxes import client
+from sandboxes import choice, client
 from sandboxes.backends.base import Started
 from sandboxes.errors import SandboxError
 from sandboxes.protocol import ActionRequest
@@ -22,13 +22,13 @@ def check_backend() -> str:
     sandbox_id = uuid.uuid4()
     backend = runtime_api.backend_name()
     try:
-        started = runtime_api.start(
-            sandbox_id=sandbox_id, spec=configured_spec(), progress=lambda phase: None
-        )
+        started = runtime_api.start(sandbox_id=sandbox_id, spec=configured_spec(), progress=lambda *_: None)
         _run_a_command(sandbox_id, started)
     finally:
         runtime_api.remove(backend=backend, sandbox_id=sandbox_id)
     sentence = f"Sandboxes work: backend {backend}, isolation: {started.isolation}."
+    if reason := choice.chosen().reason:
+        sentence += f" {reason}"
     if not runtime_api.is_contained():
         sentence += " Only operators may start one; install bubblewrap, or set SANDBOX_ALLOW_UNISOLATED=1."
     return sentence

@@ -1,6 +1,7 @@
 """What can go wrong with a sandbox. Each error says whose fault it is and whether trying again can help.
 
 SandboxError
+├── BackendSilent      what sandboxes run on does not answer
 ├── StartFailed        the start ended in a phase
 │   └── StartRefused   this user may not have what could be started
 ├── Unreachable        no answer, or not from our action server
@@ -18,6 +19,13 @@ class SandboxError(Exception):
 
     fault: ClassVar[Literal["sandbox", "server", "user"]] = "sandbox"
     can_retry: ClassVar[bool] = False
+
+
+class BackendSilent(SandboxError):
+    """Nothing is known of what runs there: no life is judged by this."""
+
+    fault = "server"
+    can_retry = True
 
 
 class StartFailed(SandboxError):

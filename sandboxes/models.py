@@ -16,7 +16,7 @@ from sandboxes.states import SandboxState, Wanted
 class Sandbox(Leased):
     """A place of a user's for commands and files. It outlives the runtimes that carry it.
 
-    `wanted` is an order, `state` is what is; while they differ, `due_since` is set and a worker that takes the
+    `image` names what is in it, where its owner chose; empty is the backend's own. `wanted` is an order, `state` is what is; while they differ, `due_since` is set and a worker that takes the
     lease brings one to the other. Removed sandboxes have no row.
     """
 
@@ -24,6 +24,7 @@ class Sandbox(Leased):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sandboxes")
     state = models.CharField(max_length=16, choices=SandboxState, default=SandboxState.STARTING)
     wanted = models.CharField(max_length=16, choices=Wanted, default=Wanted.RUNNING)
+    image = models.CharField(max_length=255, blank=True)
     error = models.TextField(blank=True)
     start_asked_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
@@ -59,7 +60,7 @@ class Runtime(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     sandbox = models.ForeignKey(Sandbox, models.CASCADE, related_name="runtimes")
     backend = models.CharField(max_length=32)
-    isolation = models.CharField(max_length=64, blank=True)
+    isolation = models.CharField(max_length=200, blank=True)
     url = models.CharField(max_length=200, blank=True)
     key = EncryptedTextField(blank=True)
     boot_id = models.CharField(max_length=64, blank=True)

@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from openhands_site import fault_points
 from sandboxes import releasing, starting
+from sandboxes.errors import BackendSilent
 from sandboxes.holding import Holding, NoLongerOursError
 from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
@@ -36,8 +37,13 @@ def bring(sandbox_id: UUID, worker_id: UUID) -> None:
         except (NoLongerOursError, Sandbox.DoesNotExist):
             log.info("the sandbox is no longer ours")
             holding.give_back()
+        except BackendSilent as error:
+            log.warning("a sandbox waits for its backend", reason=str(error))
+            time.sleep(RETRY_SECONDS)
+            _give_back_when_possible(holding)
         except DatabaseError:
             log.exception("the database failed while a sandbox was worked on")
+            connection.close()
             _give_back_when_possible(holding)
         except Exception:
             _give_back_when_possible(holding)
@@ -47,10 +53,10 @@ def bring(sandbox_id: UUID, worker_id: UUID) -> None:
 def _give_back_when_possible(holding: Holding) -> None:
     """A live worker's lease is nobody else's: it must not be kept because the database was away for a while."""
     while True:
-        connection.close()
         try:
             holding.give_back()
         except DatabaseError:
+            connection.close()
             time.sleep(RETRY_SECONDS)
         else:
             return

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from openhands_site.db import release_connection
 from sandboxes.backends.base import Life
+from sandboxes.errors import BackendSilent, SandboxError
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
 from sandboxes.runtime_api import client as runtime_api
@@ -61,13 +62,12 @@ def compare() -> Comparison:
     strays: list[Stray] = []
     losses: list[Loss] = []
     problems = []
-    used = set(Runtime.objects.filter(ended_at=None).values_list("backend", flat=True))
-    for backend in sorted(used | {runtime_api.backend_name()}):
+    for backend in _backends():
         try:
             lives = list(runtime_api.lives(backend=backend))
             strays += _strays(backend, lives)
             losses += _losses(backend, lives)
-        except (OSError, LookupError) as error:
+        except (OSError, LookupError, SandboxError) as error:
             problems.append(f"The backend {backend} could not be asked: {error!r}.")
     return Comparison(strays, losses, " ".join(problems))
 
@@ -75,7 +75,7 @@ def compare() -> Comparison:
 def end_stray(sandbox_id: UUID) -> bool:
     """Ends the lives of the sandbox that no row tells of; the files stay. Returns whether there was one.
 
-    Raises OSError where its processes cannot be ended.
+    Raises OSError where its processes cannot be ended, and SandboxError where nobody can be asked.
     """
     found = [stray for stray in compare().strays if stray.life.sandbox_id == sandbox_id]
     release_connection()
@@ -87,13 +87,25 @@ def end_stray(sandbox_id: UUID) -> bool:
 def adopt() -> Adoption:
     """At the server's start, before its workers: keeps what a running sandbox's row still wants, ends the rest, and
     marks the sandboxes of this machine as missing whose life is over."""
-    backend = runtime_api.backend_name()
-    wanted = {
-        runtime.sandbox_id: runtime
-        for runtime in Runtime.objects.answering().filter(backend=backend)
-        if runtime_api.is_here(backend=backend, handle=runtime.handle)
-    }
-    lives = list(runtime_api.lives(backend=backend))
+    adoptions = [_adopt(backend) for backend in _backends()]
+    return Adoption(
+        sum(adoption.kept for adoption in adoptions),
+        sum(adoption.ended for adoption in adoptions),
+        sum(adoption.lost for adoption in adoptions),
+    )
+
+
+def _adopt(backend: str) -> Adoption:
+    try:
+        wanted = {
+            runtime.sandbox_id: runtime
+            for runtime in Runtime.objects.answering().filter(backend=backend)
+            if runtime_api.is_here(backend=backend, handle=runtime.handle)
+        }
+        lives = list(runtime_api.lives(backend=backend))
+    except BackendSilent as error:
+        log.error("sandboxes cannot be looked for", backend=backend, error=str(error))
+        return Adoption(0, 0, 0)
     kept = [life.sandbox_id for life in lives if _is_same(life, wanted.get(life.sandbox_id))]
     unwanted = [life for life in lives if life.sandbox_id not in kept]
     _stop(backend, unwanted)
@@ -106,13 +118,26 @@ def adopt() -> Adoption:
 def end_all() -> int:
     """At the server's stop, after its workers: ends every life here; the files stay, and the next message starts a
     new life. Returns how many were ended."""
-    backend = runtime_api.backend_name()
-    lives = list(runtime_api.lives(backend=backend))
+    return sum(_end_all(backend) for backend in _backends())
+
+
+def _end_all(backend: str) -> int:
+    try:
+        lives = list(runtime_api.lives(backend=backend))
+    except BackendSilent as error:
+        log.error("sandboxes cannot be looked for", backend=backend, error=str(error))
+        return 0
     _stop(backend, lives)
     ended = {life.sandbox_id for life in lives}
     for runtime in Runtime.objects.answering().filter(backend=backend, sandbox__in=ended):
         record_loss(runtime, "The server was stopped.")
     return len(lives)
+
+
+def _backends() -> list[str]:
+    """That of new sandboxes, and those on which some still run from before the setting changed."""
+    others = Runtime.objects.filter(ended_at=None).values_list("backend", flat=True).distinct()
+    return sorted({runtime_api.backend_name(), *others})
 
 
 def record_loss(runtime: Runtime, message: str) -> None:
@@ -173,7 +198,7 @@ def _stop(backend: str, lives: Iterable[Life]) -> None:
             for life in lives
         }
     for sandbox_id, end in ends.items():
-        if isinstance(error := end.exception(), OSError):
+        if isinstance(error := end.exception(), (OSError, SandboxError)):
             log.error("a sandbox could not be ended", sandbox_id=str(sandbox_id), error=str(error))
         elif error:
             raise error

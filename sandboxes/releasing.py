@@ -5,6 +5,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from openhands_site.db import release_connection
+from sandboxes.errors import BackendSilent
 from sandboxes.holding import Holding
 from sandboxes.models import Sandbox
 from sandboxes.runtime_api import client as runtime_api
@@ -14,7 +15,9 @@ log = structlog.get_logger(__name__)
 
 
 def release(holding: Holding, sandbox: Sandbox) -> None:
-    """Does what is wanted. Where the backend cannot, the sandbox is in error and waits for a new order."""
+    """Does what is wanted. Where the backend cannot, the sandbox is in error and waits for a new order.
+
+    Raises BackendSilent where it does not answer."""
     runtimes = list(sandbox.runtimes.all())
     release_connection()
     try:
@@ -25,6 +28,8 @@ def release(holding: Holding, sandbox: Sandbox) -> None:
             for runtime in runtimes:
                 if runtime.ended_at is None:
                     runtime_api.stop(**runtime.address)
+    except BackendSilent:
+        raise
     except Exception as error:
         log.exception("the sandbox could not be ended")
         return holding.settle(

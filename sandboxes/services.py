@@ -6,6 +6,7 @@ the sandbox.
 
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -14,23 +15,30 @@ from django.utils import timezone
 from accounts.models import User
 from openhands_site import hints
 from openhands_site.db import release_connection
-from sandboxes import reconcile
+from sandboxes import images, reconcile
 from sandboxes.client import Reachable
+from sandboxes.errors import BackendSilent
 from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
 from sandboxes.runtime_api import client as runtime_api
 from sandboxes.states import SandboxState, Wanted
 
+log = structlog.get_logger(__name__)
 # Neither running and to stay so, nor on the way there.
 _STARTABLE = Q(wanted=Wanted.STOPPED) | (
     Q(wanted=Wanted.RUNNING) & ~Q(state=SandboxState.RUNNING) & Q(due_since=None)
 )
 
 
-def create_sandbox(*, owner: User, reserved_for: UUID | None = None) -> Sandbox:
+def create_sandbox(*, owner: User, image: str = "", reserved_for: UUID | None = None) -> Sandbox:
     """The row; nothing starts before `request_start`. Call it inside the transaction that needs the sandbox."""
-    return Sandbox.objects.create(owner=owner, reserved_for_id=reserved_for)
+    return Sandbox.objects.create(owner=owner, image=image, reserved_for_id=reserved_for)
+
+
+def describe_image_problem(image: str) -> str:
+    """Why no sandbox may have the image, as a sentence that says what is allowed; else an empty text."""
+    return images.describe_problem(image, takes_images=not image or runtime_api.takes_images())
 
 
 def request_start(*, sandbox_id: UUID) -> None:
@@ -71,12 +79,16 @@ def reach(*, sandbox_id: UUID) -> Reachable | None:
 
 
 def report_unreachable(*, sandbox_id: UUID, boot_id: str) -> None:
-    """The life `boot_id` did not answer. Where it is over, the sandbox is missing from now on; else nothing happens."""
+    """The life `boot_id` did not answer. Where it is known to be over, the sandbox is missing from now on."""
     runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
     if runtime is None:
         return
     release_connection()
-    problem = runtime_api.poll(**runtime.address)
+    try:
+        problem = runtime_api.poll(**runtime.address)
+    except BackendSilent as error:
+        log.warning("whether a sandbox is gone cannot be told", sandbox_id=str(sandbox_id), error=str(error))
+        return
     if problem is not None:
         reconcile.record_loss(runtime, problem)
 

@@ -1,4 +1,4 @@
-"""Starting a sandbox, in named and timed phases: create, boot, init, ready."""
+"""Starting a sandbox, in named and timed phases: image (where there are images), create, boot, init, ready."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from openhands_site import async_thread, fault_points
 from openhands_site.db import release_connection
-from sandboxes import client
+from sandboxes import client, images
 from sandboxes.backends.base import SandboxSpec, Started
-from sandboxes.errors import StartFailed, StartRefused, Unreachable
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed, StartRefused, Unreachable
 from sandboxes.holding import Holding, NoLongerOursError
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
@@ -32,17 +32,19 @@ def start(holding: Holding, sandbox: Sandbox) -> None:
     """Brings the sandbox to running, or to error with the phase and the reason told.
 
     A life that still goes on, of a worker that died before it could say so, is taken over.
-    Raises NoLongerOursError, with nothing left running that no row tells of.
+    Raises NoLongerOursError, with nothing left running that no row tells of, and BackendSilent where the backend does
+    not answer yet: up to SANDBOX_START_TIMEOUT a start waits for it.
     """
     _Start(holding, sandbox).run()
 
 
-def configured_spec() -> SandboxSpec:
+def configured_spec(image: str = "") -> SandboxSpec:
     """What the settings allow each sandbox."""
     return SandboxSpec(
         memory_mb=settings.SANDBOX_MEMORY_MB,
         cpus=settings.SANDBOX_CPUS,
         processes=settings.SANDBOX_PROCESSES,
+        image=image,
     )
 
 
@@ -60,11 +62,25 @@ class _Start:
             raise
         except StartFailed as error:
             self._fail(error.phase, str(error))
+        except BackendSilent as error:
+            if self._milliseconds() < settings.SANDBOX_START_TIMEOUT * 1000:
+                self._wait(str(error))
+                raise
+            self._fail(self.phase, str(error))
+        except SandboxError as error:
+            self._fail(self.phase, str(error))
         except Exception as error:
             log.exception("the backend failed")
             self._fail(self.phase, f"The sandbox's backend failed: {error!r}")
         else:
             self._conclude(runtime)
+
+    def _wait(self, reason: str) -> None:
+        """Says once what the start waits for."""
+        if self.sandbox.error != reason:
+            with transaction.atomic():
+                observer().phase_reached(self.sandbox.pk, self.phase, self._milliseconds(), reason)
+                self.holding.change(Wanted.RUNNING, error=reason)
 
     def _living(self) -> Runtime | None:
         runtime = self.sandbox.runtimes.filter(ended_at=None).first()
@@ -76,9 +92,14 @@ class _Start:
             runtime_api.is_contained() or self.sandbox.owner.is_staff or settings.SANDBOX_ALLOW_UNISOLATED
         ):
             raise StartRefused(self.phase, UNISOLATED.format(isolation=runtime_api.isolation()))
+        image = self.sandbox.image
+        if problem := images.describe_problem(image, takes_images=runtime_api.takes_images()):
+            raise StartRefused(self.phase, problem)
         backend = runtime_api.backend_name()
         release_connection()
-        started = runtime_api.start(sandbox_id=self.sandbox.pk, spec=configured_spec(), progress=self._reach)
+        started = runtime_api.start(
+            sandbox_id=self.sandbox.pk, spec=configured_spec(image), progress=self._reach
+        )
         fault_points.reach("sandbox-started")
         try:
             return self._record(backend, started)
@@ -86,10 +107,10 @@ class _Start:
             runtime_api.stop(backend=backend, sandbox_id=self.sandbox.pk, handle=started.handle, now=True)
             raise
 
-    def _reach(self, phase: str) -> None:
+    def _reach(self, phase: str, detail: str) -> None:
         self.phase = phase
         with transaction.atomic():
-            observer().phase_reached(self.sandbox.pk, phase, self._milliseconds(), "")
+            observer().phase_reached(self.sandbox.pk, phase, self._milliseconds(), detail)
             self.holding.change(Wanted.RUNNING)
         release_connection()
 

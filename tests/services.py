@@ -29,9 +29,23 @@ def is_there(service: str) -> bool:
                 return False
             subprocess.run(["umount", folder], check=True)
             return True
-    if service in {"chromium", "docker", "git", "node"}:
+    if service == "docker":
+        return _has_docker()
+    if service in {"chromium", "git", "node"}:
         return shutil.which(service) is not None
     raise ValueError(f"nobody knows how to find the service {service!r}; tests/services.py should")
+
+
+def _has_docker() -> bool:
+    """An engine that answers, and the image of sandboxes."""
+    from sandboxes.backends.docker import engine, images
+    from sandboxes.errors import SandboxError
+
+    try:
+        with engine.talking(engine.PROBE_SECONDS) as client:
+            return not images.describe_absence(client)
+    except SandboxError:
+        return False
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

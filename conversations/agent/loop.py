@@ -184,7 +184,9 @@ class Agent:
         with transaction.atomic():
             timeline.lock(conversation.pk, fence=self.holder.fence)
             made = sandboxes.create_sandbox(
-                owner=conversation.owner, reserved_for=conversation.reserved_for_id
+                owner=conversation.owner,
+                image=conversation.image,
+                reserved_for=conversation.reserved_for_id,
             )
             Conversation.objects.filter(pk=conversation.pk).update(sandbox=made)
         self.executor.sandbox_id = made.pk

@@ -30,6 +30,7 @@ def start_conversation(
             text=body.initial_message,
             title=body.title,
             model=body.model,
+            image=body.image,
             max_steps=body.max_steps,
             max_budget=body.max_budget,
             idempotency_key=idempotency_key,

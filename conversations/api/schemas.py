@@ -16,6 +16,7 @@ class NewConversation(_Body):
     initial_message: str = Field(description="What the agent should do; up to 1,000,000 characters.")
     title: str = Field("", description="Made from the message where it is empty.")
     model: str = Field("", description="Your own default where it is empty, else the server's.")
+    image: str = Field("", description="What is in its sandbox, where the server allows a choice.")
     max_budget: Decimal | None = Field(None, description="US dollars that it may spend.")
     max_steps: int | None = Field(None, description="Steps that the agent may take.")
 

@@ -1,13 +1,22 @@
 """Where the agent's commands run."""
 
+from pathlib import Path
+
 from openhands_site import env
 from openhands_site.settings.home import OPENHANDS_HOME
 
 SANDBOX_BACKENDS = {
+    "docker": "sandboxes.backends.docker.backend.DockerBackend",
     "process": "sandboxes.backends.process.ProcessBackend",
     "memory": "sandboxes.backends.memory.MemoryBackend",
 }
 SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "auto", ("auto", *SANDBOX_BACKENDS))
+# Beside the data folder, for it can be made anew and serves every installation.
+CACHE_FOLDER = env.folder("XDG_CACHE_HOME", Path.home() / ".cache") / "openhands"
+# Which images users may name, as patterns; none where it is empty.
+SANDBOX_IMAGES = env.items("SANDBOX_IMAGES")
+# What a Docker sandbox cannot reach, besides this machine's own ports and other sandboxes: a cloud's metadata.
+SANDBOX_BLOCKED_NETWORKS = env.networks("SANDBOX_BLOCKED_NETWORKS", "169.254.0.0/16")
 SANDBOX_ALLOW_UNISOLATED = env.flag("SANDBOX_ALLOW_UNISOLATED")
 SANDBOX_FOLDER = OPENHANDS_HOME / "sandboxes"
 SANDBOX_START_TIMEOUT = env.number("SANDBOX_START_TIMEOUT", 120, at_least=5)

@@ -18,6 +18,7 @@ from openhands_site.workers.freeing import free_leases as free
 from openhands_site.workers.models import Worker
 from sandboxes import reconcile
 from sandboxes import services as sandboxes
+from sandboxes.errors import SandboxError
 from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.states import Wanted
@@ -87,7 +88,7 @@ def end_stray(*, sandbox_id: UUID) -> str:
     try:
         if not reconcile.end_stray(sandbox_id):
             raise NotApplicable("It has ended, or a row tells of it by now.")
-    except OSError as error:
+    except (OSError, SandboxError) as error:
         raise NotApplicable(f"It could not be ended: {error}") from error
     return f"The processes of {sandbox_id} were ended; its files stay."
 

@@ -8,23 +8,28 @@ A backend passes tests/contract/test_backends.py.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
 Handle = dict[str, Any]
-# Called as each phase of a start begins. It may raise: the start is then undone and the error passed on.
-Progress = Callable[[str], None]
+# Called with the phase and a detail, as each phase of a start begins and in a long one every few seconds again. It may
+# raise: the start is then undone and the error passed on.
+Progress = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
 class SandboxSpec:
-    """What a sandbox may use; 0 means no limit. What a backend can enforce stands in `Started.isolation`."""
+    """What a sandbox may use; 0 means no limit. What a backend can enforce stands in `Started.isolation`.
+
+    `image` names what is in it, for backends that take images; empty is the backend's own.
+    """
 
     memory_mb: int = 0
     cpus: float = 0
     processes: int = 0
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,15 @@ class Life:
 
 
 class Backend(ABC):
-    """`supports_pause` says that a later pause keeps processes and memory. `is_contained` says that what runs inside
-    cannot reach the server's files, as far as the backend knows before a start; `isolation` says it in words."""
+    """`supports_pause` says that a later pause keeps processes and memory; `takes_images` that a spec may name one.
+    `is_contained` says that what runs inside cannot reach the server's files, as far as the backend knows before a
+    start; `isolation` says it in words.
+
+    Every method may raise BackendSilent, where what the backend stands on does not answer.
+    """
 
     supports_pause: ClassVar[bool] = False
+    takes_images: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -64,12 +74,19 @@ class Backend(ABC):
     @abstractmethod
     def is_contained(self) -> bool: ...
 
+    @classmethod
+    @abstractmethod
+    def prepare(cls) -> None:
+        """Sets up what all starts share, and finds out what there is to find out. Called at `up`, before any start;
+        a start without it does the same first."""
+
     @abstractmethod
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
         """Starts a new life on the sandbox's files, which are made where there are none.
 
         Whatever else still runs for this sandbox is ended first, so at most one life exists. Calls `progress` with
-        "create" and "boot". Returns once the action server listens, within settings.SANDBOX_START_TIMEOUT seconds.
+        "create" and "boot", and before with "image" where there is one to be had, which may take minutes. Returns once
+        the action server listens, within settings.SANDBOX_START_TIMEOUT seconds from "create" on.
         Raises StartFailed with the phase and the end of the server's log, and then nothing is left running.
         """
 
@@ -93,8 +110,8 @@ class Backend(ABC):
         """The end of the action server's own log, at most 8 kB; empty where there is none."""
 
     @abstractmethod
-    def disk_bytes(self, sandbox_id: UUID) -> int:
-        """How much the sandbox's files take, in bytes; 0 where there are none. May take seconds."""
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        """How much the files of each sandbox take, in bytes; 0 where there are none. May take a minute."""
 
     def is_here(self, handle: Handle) -> bool:
         """Whether this life, if it goes on, is one that this process could poll and stop."""

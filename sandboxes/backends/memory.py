@@ -7,7 +7,7 @@ the protocol and the file editor are the real ones. A life ends with this proces
 import asyncio
 import secrets
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -50,11 +50,15 @@ class MemoryBackend(Backend):
     def is_contained(self) -> bool:
         return True
 
+    @classmethod
+    def prepare(cls) -> None:
+        """Nothing is shared."""
+
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        progress("create")
+        progress("create", "")
         kill(sandbox_id)
         self._folder(sandbox_id).mkdir(parents=True, exist_ok=True)
-        progress("boot")
+        progress("boot", "")
         server = _Server(sandbox_id, self._folder(sandbox_id))
         async_thread.run(server.serve()).result(5)
         _servers[sandbox_id] = server
@@ -78,13 +82,16 @@ class MemoryBackend(Backend):
     def logs(self, sandbox_id: UUID) -> str:
         return ""
 
-    def disk_bytes(self, sandbox_id: UUID) -> int:
-        return sum(path.stat().st_size for path in self._folder(sandbox_id).rglob("*") if path.is_file())
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        return {sandbox_id: self._size(sandbox_id) for sandbox_id in sandbox_ids}
 
     def lives(self) -> Iterator[Life]:
         for sandbox_id, server in list(_servers.items()):
             if server.folder == self._folder(sandbox_id):
                 yield Life(sandbox_id, {"boot_id": server.boot_id})
+
+    def _size(self, sandbox_id: UUID) -> int:
+        return sum(path.stat().st_size for path in self._folder(sandbox_id).rglob("*") if path.is_file())
 
     @staticmethod
     def _folder(sandbox_id: UUID) -> Path:

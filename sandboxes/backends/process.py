@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -44,17 +44,21 @@ class ProcessBackend(Backend):
     def is_contained(self) -> bool:
         return self._isolation.bubblewrap
 
+    @classmethod
+    def prepare(cls) -> None:
+        machine.resolve()
+
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
         place = self._place(sandbox_id)
         deadline = time.monotonic() + settings.SANDBOX_START_TIMEOUT
         phase = "create"
         try:
             with place.locked(settings.SANDBOX_START_TIMEOUT):
-                progress(phase)
+                progress(phase, "")
                 self._end(place, polite_seconds=0)
                 uid = self._prepare(place)
                 phase = "boot"
-                progress(phase)
+                progress(phase, "")
                 return self._boot(place, uid, spec, deadline)
         except (OSError, ValueError, LookupError) as error:
             raise StartFailed(phase, f"The sandbox could not be started: {error}.") from error
@@ -85,8 +89,8 @@ class ProcessBackend(Backend):
     def logs(self, sandbox_id: UUID) -> str:
         return self._place(sandbox_id).log_tail()
 
-    def disk_bytes(self, sandbox_id: UUID) -> int:
-        return self._place(sandbox_id).disk_bytes()
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        return {sandbox_id: self._place(sandbox_id).disk_bytes() for sandbox_id in sandbox_ids}
 
     def lives(self) -> Iterator[Life]:
         for record in sorted(settings.SANDBOX_FOLDER.glob("*-*-*-*-*.json")):

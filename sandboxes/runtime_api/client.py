@@ -4,22 +4,30 @@ Services and provisioning go through these functions, which run in their own pro
 that it runs on, so a server whose settings changed still finds what runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import cast
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from sandboxes import choice
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
-
-DEFAULT_BACKEND = "process"
 
 
 def backend_name() -> str:
     """The backend of new runtimes."""
-    name: str = settings.SANDBOX_BACKEND
-    return DEFAULT_BACKEND if name == "auto" else name
+    return choice.chosen().backend
+
+
+def prepare() -> None:
+    """Sets up what all starts share; to be called at `up`. See `Backend.prepare`."""
+    _class(backend_name()).prepare()
+
+
+def takes_images() -> bool:
+    """Whether new sandboxes may start from an image that a user names."""
+    return _class(backend_name()).takes_images
 
 
 def isolation() -> str:
@@ -61,8 +69,9 @@ def logs(*, backend: str, sandbox_id: UUID) -> str:
     return _backend(backend).logs(sandbox_id)
 
 
-def disk_bytes(*, backend: str, sandbox_id: UUID) -> int:
-    return _backend(backend).disk_bytes(sandbox_id)
+def disk_bytes(*, backend: str, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How much the files of each of the sandboxes take, in bytes."""
+    return _backend(backend).disk_bytes(sandbox_ids)
 
 
 def lives(*, backend: str | None = None) -> Iterator[Life]:
@@ -71,4 +80,8 @@ def lives(*, backend: str | None = None) -> Iterator[Life]:
 
 
 def _backend(name: str) -> Backend:
-    return cast(Backend, import_string(settings.SANDBOX_BACKENDS[name])())
+    return _class(name)()
+
+
+def _class(name: str) -> type[Backend]:
+    return cast(type[Backend], import_string(settings.SANDBOX_BACKENDS[name]))

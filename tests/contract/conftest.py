@@ -1,3 +1,3 @@
-from tests.sandboxes.conftest import home
+from tests.sandboxes.conftest import docker_installation, docker_session, home
 
-__all__ = ["home"]
+__all__ = ["docker_installation", "docker_session", "home"]

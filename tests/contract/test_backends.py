@@ -8,17 +8,23 @@ from uuid import UUID
 import pytest
 
 from sandboxes.backends.base import Backend, SandboxSpec, Started
+from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.backends.memory import MemoryBackend
 from sandboxes.backends.process import ProcessBackend
 from sandboxes.client import Reachable
 from sandboxes.errors import Unreachable
 from tests.sandboxes import machine
 
+DOCKER = pytest.param("docker", marks=pytest.mark.service("docker"))
 
-@pytest.fixture(params=["memory", machine.BUBBLEWRAP, machine.OWN_USER, machine.NOTHING])
+
+@pytest.fixture(params=["memory", machine.BUBBLEWRAP, machine.OWN_USER, machine.NOTHING, DOCKER])
 def backend(request: pytest.FixtureRequest, home: Path) -> Backend:
     if request.param == "memory":
         return MemoryBackend()
+    if request.param == "docker":
+        request.getfixturevalue("docker_installation")
+        return DockerBackend()
     return ProcessBackend(machine.isolation(request.param))
 
 
@@ -34,7 +40,7 @@ class _BrokenOffError(Exception):
 
 
 def begin(backend: Backend, sandbox_id: UUID) -> tuple[Started, Reachable]:
-    started = backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
+    started = backend.start(sandbox_id, SandboxSpec(), lambda *_: None)
     return started, machine.reachable(sandbox_id, started)
 
 
@@ -42,9 +48,9 @@ def test_a_started_sandbox_answers_with_its_boot_id_and_runs_commands(
     backend: Backend, sandbox_id: UUID
 ) -> None:
     phases: list[str] = []
-    started = backend.start(sandbox_id, SandboxSpec(), phases.append)
+    started = backend.start(sandbox_id, SandboxSpec(), lambda phase, detail: phases.append(phase))
     where = machine.reachable(sandbox_id, started)
-    assert phases == ["create", "boot"]
+    assert [phase for phase in phases if phase != "image"] == ["create", "boot"]
     assert backend.poll(sandbox_id, started.handle) is None
     assert started.isolation.startswith(backend.isolation)
     assert machine.health(where).boot_id == started.boot_id
@@ -90,12 +96,12 @@ def test_a_second_start_ends_the_first_life_and_the_old_handle_cannot_harm_the_n
 
 def test_a_removed_sandbox_leaves_nothing_behind(backend: Backend, sandbox_id: UUID, home: Path) -> None:
     started, _ = begin(backend, sandbox_id)
-    assert backend.disk_bytes(sandbox_id) >= 0
+    assert backend.disk_bytes([sandbox_id])[sandbox_id] >= 0
     for _ in range(2):
         backend.remove(sandbox_id)
         assert backend.poll(sandbox_id, started.handle)
         assert not list(home.glob(f"sandboxes/*{sandbox_id}*"))
-    assert backend.disk_bytes(sandbox_id) == 0
+    assert backend.disk_bytes([sandbox_id]) == {sandbox_id: 0}
     assert backend.logs(sandbox_id) == ""
 
 
@@ -107,7 +113,7 @@ def test_lives_are_listed_as_long_as_they_go_on(backend: Backend, sandbox_id: UU
 
 
 def test_a_start_that_its_caller_breaks_off_is_undone(backend: Backend, sandbox_id: UUID) -> None:
-    def break_off(phase: str) -> None:
+    def break_off(phase: str, detail: str) -> None:
         if phase == "boot":
             raise _BrokenOffError
 
@@ -120,9 +126,9 @@ def test_a_large_file_shows_in_the_size(backend: Backend, sandbox_id: UUID) -> N
     _, where = begin(backend, sandbox_id)
     large = "x" * 60_000
     command = f"write large {large}" if isinstance(backend, MemoryBackend) else f"echo {large} > large"
-    before = backend.disk_bytes(sandbox_id)
+    before = backend.disk_bytes([sandbox_id])[sandbox_id]
     machine.run(where, command)
-    assert backend.disk_bytes(sandbox_id) - before >= len(large)
+    assert backend.disk_bytes([sandbox_id])[sandbox_id] - before >= len(large)
 
 
 def test_the_key_is_in_no_representation(backend: Backend, sandbox_id: UUID) -> None:

@@ -150,3 +150,24 @@ def test_a_name_that_is_none_of_a_model_is_refused_before_anything_starts(owner:
         services.start_conversation(owner=owner, text="Go", model="gpt 5")
     assert refused.value.field == "model"
     assert not Conversation.objects.exists()
+
+
+def test_an_image_is_kept_with_the_conversation_and_its_sandbox(owner: User, settings: Settings) -> None:
+    settings.SANDBOX_IMAGES = ["python:*"]
+    settings.SANDBOX_BACKENDS = {"memory": "tests.sandboxes.doubles.WithImages"}
+    conversation = started(owner, image=" python:3.12 ", idempotency_key="k1")
+    assert conversation.sandbox is not None
+    assert (conversation.image, conversation.sandbox.image) == ("python:3.12", "python:3.12")
+    assert started(owner, image="python:3.12", idempotency_key="k1").pk == conversation.pk
+    with pytest.raises(ConflictError):
+        started(owner, image="python:3.13", idempotency_key="k1")
+    with pytest.raises(InvalidInputError, match="allowed are: python:") as refused:
+        started(owner, image="node:22")
+    assert refused.value.field == "image"
+
+
+def test_where_sandboxes_have_no_images_none_may_be_named(owner: User, settings: Settings) -> None:
+    settings.SANDBOX_IMAGES = ["*"]
+    with pytest.raises(InvalidInputError, match="only Docker's have"):
+        started(owner, image="python:3.12")
+    assert not Conversation.objects.exists()

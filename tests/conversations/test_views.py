@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from accounts.models import User
 from conversations import listing, services, timeline, views
@@ -217,3 +218,16 @@ def test_opening_a_page_takes_as_many_queries_for_many_events_as_for_few(
     say(conversation, 150)
     with django_assert_max_num_queries(8):  # type: ignore[attr-defined]
         page.get(conversation.get_absolute_url())
+
+
+def test_the_image_is_asked_for_where_there_is_a_choice(
+    client: Client, owner: User, settings: Settings
+) -> None:
+    client.force_login(owner)
+    assert b'name="image"' not in client.get("/").content
+    settings.SANDBOX_IMAGES = ["python:*"]
+    assert b"Allowed: python:*" in client.get("/").content
+    refused = client.post(reverse("conversations:create"), {"text": "Hello", "image": "node:22"})
+    assert refused.status_code == 422
+    assert b"only Docker&#x27;s have" in refused.content
+    assert b'<details class="options" open>' in refused.content

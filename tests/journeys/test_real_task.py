@@ -1,20 +1,26 @@
-"""The main job with real parts: a process sandbox, git, a provider behind LiteLLM's real HTTP path."""
+"""The main job with real parts: a real sandbox, git, a provider behind LiteLLM's real HTTP path."""
 
 import json
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes.openai_server import OpenAIServer, Turn
+from tests.journeys import places
 from tests.journeys.installation import Installation, events_of, wait_for_state
-from tests.journeys.repository import EXIT_CODES, mending_turns, served_repository
+from tests.journeys.places import Place
+from tests.journeys.repository import EXIT_CODES, mending_turns
 
-pytestmark = [pytest.mark.service("bwrap"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(300)
+PLACES = [
+    pytest.param("process", marks=pytest.mark.service("bwrap")),
+    pytest.param("docker", marks=pytest.mark.service("docker")),
+]
 TASK = "The test of the project fails. Mend it and commit."
 
 
@@ -29,38 +35,41 @@ def provider(server: OpenAIServer, *, stream: bool) -> dict[str, str]:
         "LLM_BASE_URL": server.base_url,
         "LLM_API_KEY": server.api_key,
         "LLM_STREAM": "1" if stream else "0",
-        "SANDBOX_BACKEND": "process",
     }
 
 
+@pytest.fixture(params=PLACES, scope="module")
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    made = (
+        places.docker()
+        if request.param == "docker"
+        else places.processes(tmp_path_factory.mktemp("at") / "s")
+    )
+    with made as there:
+        yield there
+
+
 @pytest.mark.parametrize("stream", [True, False])
-def test_run_task_mends_a_repository_without_a_server(tmp_path: Path, stream: bool) -> None:
-    (tmp_path / "served").mkdir()
-    with (
-        served_repository(tmp_path / "served") as url,
-        OpenAIServer(mending_turns(url)) as server,
-    ):
-        installation = Installation(tmp_path / "home", **provider(server, stream=stream))
+def test_run_task_mends_a_repository_without_a_server(tmp_path: Path, place: Place, stream: bool) -> None:
+    with OpenAIServer(mending_turns(place.project)) as server:
+        installation = Installation(tmp_path / "home", **provider(server, stream=stream), **place.environment)
         installation.manage("migrate", "--verbosity=0")
-        ended = installation.manage("run_task", TASK, "--json", check=False)
+        ended = installation.manage("run_task", TASK, "--json", "--image", place.image, check=False)
     events = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
     assert ended.returncode == 0, ended.stderr
     assert exit_codes(events) == EXIT_CODES
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     assert bool(server.requests[0].body.get("stream")) == stream
-    left = [path for path in (tmp_path / "home" / "sandboxes").iterdir() if path.is_dir()]
-    assert left == []
+    assert place.left(tmp_path / "home") == []
 
 
-def test_the_api_mends_a_repository(tmp_path: Path) -> None:
-    (tmp_path / "served").mkdir()
+def test_the_api_mends_a_repository(tmp_path: Path, place: Place) -> None:
     with (
-        served_repository(tmp_path / "served") as url,
-        OpenAIServer(mending_turns(url)) as server,
-        Installation(tmp_path / "home", **provider(server, stream=True)) as installation,
+        OpenAIServer(mending_turns(place.project)) as server,
+        Installation(tmp_path / "home", **provider(server, stream=True), **place.environment) as installation,
         installation.api() as api,
     ):
-        made = api.post("/conversations", json={"initial_message": TASK})
+        made = api.post("/conversations", json={"initial_message": TASK, "image": place.image})
         assert made.status_code == 201, made.text
         conversation_id = made.json()["id"]
         assert wait_for_state(api, conversation_id, "finished", "error", "stuck") == "finished"
@@ -71,6 +80,7 @@ def test_the_api_mends_a_repository(tmp_path: Path) -> None:
     assert edit["payload"]["arguments"]["new_str"] == "return a + b"
 
 
+@pytest.mark.service("bwrap")
 def test_a_stop_also_ends_a_command_that_went_on_from_an_earlier_action(tmp_path: Path) -> None:
     seconds = f"600.{tmp_path.stat().st_ino}"  # a mark that no other test's command has
     turns = [
@@ -79,7 +89,9 @@ def test_a_stop_also_ends_a_command_that_went_on_from_an_earlier_action(tmp_path
     ]
     with (
         OpenAIServer(turns) as server,
-        Installation(tmp_path / "home", **provider(server, stream=True)) as installation,
+        Installation(
+            tmp_path / "home", **provider(server, stream=True), SANDBOX_BACKEND="process"
+        ) as installation,
         installation.api() as api,
     ):
         made = api.post("/conversations", json={"initial_message": "Wait"}).json()

@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from openhands_site import env
 
-READ = re.compile(r'env\.(?:text|number|amount|flag|choice|items|url|folder)\(\s*"([A-Z_]+)"')
+READ = re.compile(r'env\.(?:text|number|amount|flag|choice|items|networks|url|folder)\(\s*"([A-Z_]+)"')
 DESCRIBED = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
 
 

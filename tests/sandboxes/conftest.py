@@ -1,11 +1,13 @@
 """A home of its own, an observer that remembers, a worker, and sandboxes that are ended after each test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 from pytest_django import Settings
 
 from accounts.models import User
@@ -26,6 +28,23 @@ def home(settings: Settings) -> Iterator[Path]:
     settings.SANDBOX_START_TIMEOUT = 20
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def docker_session() -> Iterator[str]:
+    """An installation of this session's own, of which the engine keeps nothing."""
+    from sandboxes.backends.docker.uninstalling import uninstall
+
+    name = f"tests-{os.getpid()}"
+    yield name
+    with override_settings(INSTALLATION_ID=name):
+        uninstall()
+
+
+@pytest.fixture
+def docker_installation(docker_session: str, home: Path, settings: Settings) -> str:
+    settings.INSTALLATION_ID = docker_session
+    return docker_session
 
 
 @pytest.fixture

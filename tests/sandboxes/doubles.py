@@ -1,15 +1,16 @@
 """Doubles that enter through settings: backends that misbehave by design, and an observer that remembers."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import ClassVar
 from uuid import UUID
 
 from django.db import connection
 
 from sandboxes.backends import memory
-from sandboxes.backends.base import Handle, Progress, SandboxSpec, Started
+from sandboxes.backends.base import Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.memory import MemoryBackend
-from sandboxes.errors import StartFailed
+from sandboxes.errors import BackendSilent, StartFailed
 from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
 
@@ -40,8 +41,8 @@ class Recorder:
 
 class NeverReady(MemoryBackend):
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        progress("create")
-        progress("boot")
+        progress("create", "")
+        progress("boot", "")
         raise StartFailed("boot", "The action server was not ready within 120 s.")
 
 
@@ -49,7 +50,7 @@ class Broken(MemoryBackend):
     """Breaks its contract in every way it can."""
 
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        progress("create")
+        progress("create", "")
         raise KeyError("surprise")
 
     def remove(self, sandbox_id: UUID) -> None:
@@ -57,6 +58,35 @@ class Broken(MemoryBackend):
 
     def stop(self, sandbox_id: UUID, handle: Handle, *, now: bool = False) -> None:
         raise TimeoutError("Processes cannot be ended.")
+
+
+class Silent(MemoryBackend):
+    """What it stands on does not answer."""
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        raise BackendSilent("The engine does not answer.")
+
+    def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
+        raise BackendSilent("The engine does not answer.")
+
+    def remove(self, sandbox_id: UUID) -> None:
+        raise BackendSilent("The engine does not answer.")
+
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        raise BackendSilent("The engine does not answer.")
+
+    def lives(self) -> Iterator[Life]:
+        raise BackendSilent("The engine does not answer.")
+
+
+class WithImages(MemoryBackend):
+    """Takes images, and shows what it was asked for in its isolation."""
+
+    takes_images = True
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        progress("image", f"Pulling {spec.image}")
+        return replace(super().start(sandbox_id, spec, progress), isolation=f"image {spec.image}")
 
 
 class AnswersAndDies(MemoryBackend):
@@ -96,8 +126,8 @@ class RemovedMeanwhile(MemoryBackend):
 
 
 class Large(MemoryBackend):
-    def disk_bytes(self, sandbox_id: UUID) -> int:
-        return 20_000_000_000
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        return dict.fromkeys(sandbox_ids, 20_000_000_000)
 
 
 def living() -> Iterator[UUID]:

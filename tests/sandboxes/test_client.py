@@ -19,7 +19,7 @@ from tests.sandboxes import machine
 @pytest.fixture
 def where(memory: object, home: Path) -> Reachable:
     sandbox_id = uuid.uuid4()
-    return machine.reachable(sandbox_id, MemoryBackend().start(sandbox_id, SandboxSpec(), lambda phase: None))
+    return machine.reachable(sandbox_id, MemoryBackend().start(sandbox_id, SandboxSpec(), lambda *_: None))
 
 
 def put(where: Reachable, action_id: UUID, command: str, *, fence: int = 1, boot_id: str = "") -> Result:

@@ -15,7 +15,7 @@ def test_the_check_uses_a_sandbox_and_leaves_none(memory: object, home: Path) ->
 
 
 def test_the_check_of_real_processes_names_their_isolation(home: Path, settings: Settings) -> None:
-    settings.SANDBOX_BACKEND = "auto"
+    settings.SANDBOX_BACKEND = "process"
     assert check_backend().startswith("Sandboxes work: backend process, isolation: ")
     assert not list(home.glob("sandboxes/*-*"))
 

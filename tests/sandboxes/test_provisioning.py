@@ -204,3 +204,70 @@ def test_a_start_that_is_asked_for_while_the_sandbox_is_being_stopped_wins(
     provisioning.bring(running.pk, worker.pk)
     assert reread(running).state == SandboxState.RUNNING
     assert services.reach(sandbox_id=running.pk)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provisioning, "RETRY_SECONDS", 0.01)
+
+
+def test_a_start_waits_for_a_backend_that_does_not_answer_and_says_so_once(
+    sandbox: Sandbox, worker: Worker, told: Told, memory: Use, impatient: None
+) -> None:
+    memory("Silent")
+    for _ in range(2):
+        provisioning.bring(sandbox.pk, worker.pk)
+        waiting = reread(sandbox)
+        assert (waiting.state, waiting.lease_worker_id) == (SandboxState.STARTING, None)
+        assert waiting.due_since is not None
+    assert told == [("phase", "queued"), ("phase", "create")]
+    memory("WithImages")
+    provisioning.bring(sandbox.pk, worker.pk)
+    assert (reread(sandbox).state, sandbox.error) == (SandboxState.RUNNING, "")
+
+
+def test_a_start_does_not_wait_for_ever(
+    sandbox: Sandbox, worker: Worker, told: Told, memory: Use, settings: Settings
+) -> None:
+    memory("Silent")
+    settings.SANDBOX_START_TIMEOUT = 0
+    provisioning.bring(sandbox.pk, worker.pk)
+    assert told[-1] == ("failed", "create", "The engine does not answer.")
+    assert reread(sandbox).state == SandboxState.ERROR
+
+
+def test_a_removal_waits_for_a_backend_that_does_not_answer(
+    running: Sandbox, worker: Worker, memory: Use, impatient: None
+) -> None:
+    memory("Silent")
+    services.request_removal(sandbox_id=running.pk)
+    provisioning.bring(running.pk, worker.pk)
+    assert reread(running).due_since is not None
+    assert running.state == SandboxState.RUNNING
+    memory("WithImages")
+    provisioning.bring(running.pk, worker.pk)
+    assert not Sandbox.objects.exists()
+
+
+def test_the_image_of_a_sandbox_reaches_its_backend_and_its_way_is_told(
+    owner: User, worker: Worker, told: Told, memory: Use, settings: Settings
+) -> None:
+    memory("WithImages")
+    settings.SANDBOX_IMAGES = ["python:*"]
+    made = services.create_sandbox(owner=owner, image="python:3.12")
+    services.request_start(sandbox_id=made.pk)
+    provisioning.bring(made.pk, worker.pk)
+    assert told[:2] == [("phase", "queued"), ("phase", "image")]
+    assert Runtime.objects.get().isolation == "image python:3.12"
+
+
+def test_an_image_that_is_no_longer_allowed_is_refused_at_the_start(
+    owner: User, worker: Worker, told: Told, memory: Use, settings: Settings
+) -> None:
+    memory("WithImages")
+    made = services.create_sandbox(owner=owner, image="python:3.12")
+    services.request_start(sandbox_id=made.pk)
+    settings.SANDBOX_IMAGES = ["node:*"]
+    provisioning.bring(made.pk, worker.pk)
+    assert told[-1][0] == "failed"
+    assert "allowed are: node:*" in told[-1][2]

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from sandboxes import reconcile, services
+from sandboxes import disk, reconcile, services
 from sandboxes.backends import memory as memory_backend
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.memory import MemoryBackend
@@ -23,14 +23,14 @@ def test_a_life_that_its_row_still_wants_is_kept(running: Sandbox) -> None:
 
 def test_a_life_that_no_row_wants_is_ended(running: Sandbox) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     Sandbox.objects.update(state=SandboxState.ERROR)
     assert reconcile.adopt() == Adoption(kept=0, ended=2, lost=0)
     assert not list(living())
 
 
 def test_another_life_than_the_rows_is_ended_and_the_sandbox_missing(running: Sandbox, told: Told) -> None:
-    MemoryBackend().start(running.pk, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(running.pk, SandboxSpec(), lambda *_: None)
     assert reconcile.adopt() == Adoption(kept=0, ended=1, lost=1)
     assert Sandbox.objects.get().state == SandboxState.MISSING
     assert told[-1][0] == "lost"
@@ -68,7 +68,7 @@ def test_where_rows_and_lives_agree_a_comparison_finds_nothing(running: Sandbox)
 
 def test_a_comparison_finds_lives_without_a_row_and_changes_nothing(running: Sandbox) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     found = reconcile.compare()
     assert [(each.backend, each.life.sandbox_id) for each in found.strays] == [("memory", stray)]
     assert not found.losses
@@ -76,7 +76,7 @@ def test_a_comparison_finds_lives_without_a_row_and_changes_nothing(running: San
 
 
 def test_another_life_than_the_rows_is_a_stray_and_a_loss(running: Sandbox) -> None:
-    MemoryBackend().start(running.pk, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(running.pk, SandboxSpec(), lambda *_: None)
     found = reconcile.compare()
     assert [each.life.sandbox_id for each in found.strays] == [running.pk]
     assert [each.runtime.sandbox_id for each in found.losses] == [running.pk]
@@ -106,8 +106,22 @@ def test_a_backend_that_is_no_longer_configured_is_told_and_the_others_compared(
 
 def test_a_stray_is_ended_once_and_a_life_with_a_row_never(running: Sandbox) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     assert reconcile.end_stray(stray)
     assert not reconcile.end_stray(stray)
     assert not reconcile.end_stray(running.pk)
     assert list(living()) == [running.pk]
+
+
+def test_where_the_backend_does_not_answer_nobody_is_judged(
+    running: Sandbox, memory: Callable[[str], None]
+) -> None:
+    memory("Silent")
+    boot_id = running.runtimes.get().boot_id
+    assert reconcile.adopt() == Adoption(0, 0, 0)
+    assert reconcile.end_all() == 0
+    assert "does not answer" in reconcile.compare().problem
+    services.report_unreachable(sandbox_id=running.pk, boot_id=boot_id)
+    disk.stop_oversized()
+    running.refresh_from_db()
+    assert running.state == SandboxState.RUNNING

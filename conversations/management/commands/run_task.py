@@ -38,6 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("task", help="What the agent should do.")
         parser.add_argument("--model", default="", help="The model's name; default: as configured.")
+        parser.add_argument("--image", default="", help="The sandbox's image; default: the server's.")
         parser.add_argument(
             "--user", default="", metavar="E-MAIL", help="Whose task it is; default: the first administrator."
         )
@@ -51,6 +52,7 @@ class Command(BaseCommand):
                 owner=find_user(options["user"]),
                 text=task,
                 model=options["model"],
+                image=options["image"],
                 max_budget=_budget(options["max_budget"]),
             )
         except (AccountError, RefusedError) as error:

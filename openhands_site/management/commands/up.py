@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 self.end_all(supervisor)
 
     def run_all(self, supervisor: Supervisor) -> None:
-        from sandboxes import isolation, reconcile
+        from sandboxes import reconcile
 
         if settings.REDIS_IS_PRIVATE:
             supervisor.start(Program("redis", startup.redis_command(settings.REDIS_SOCKET)))
@@ -57,14 +57,25 @@ class Command(BaseCommand):
         else:
             startup.await_redis(str)
         supervisor.start(Program("web", [*PYTHON, "openhands_site.web"]))
-        if settings.SANDBOX_BACKEND in {"auto", "process"}:
-            isolation.resolve()
+        self.prepare_sandboxes()
         reconcile.adopt()
         for name in WORKERS:
             supervisor.start(worker(name))
         connections.close_all()
         threading.Thread(target=self.announce, daemon=True).start()
         supervisor.watch(self.ending.event)
+
+    def prepare_sandboxes(self) -> None:
+        """Where it fails the rest works, and the start of a sandbox tells what is missing."""
+        from sandboxes import choice
+        from sandboxes.errors import SandboxError
+        from sandboxes.runtime_api import client as runtime_api
+
+        try:
+            runtime_api.prepare()
+            self.say(f"Sandboxes: {runtime_api.isolation()}. {choice.chosen().reason}".strip())
+        except SandboxError as error:
+            self.say(f"Sandboxes do not work yet. {error}")
 
     def end_all(self, supervisor: Supervisor) -> None:
         """Workers first: what they have open they leave to the next start, and nobody starts a sandbox anew."""
@@ -136,12 +147,15 @@ class Ending:
 
 def environment() -> dict[str, str]:
     """Ours, with what must be the same in every process whatever folder it was started in."""
+    from sandboxes import choice
+
     return {
         **os.environ,
         "OPENHANDS_HOME": str(settings.OPENHANDS_HOME),
         "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
         "PYTHONPATH": os.pathsep.join(filter(None, [str(env.ROOT), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
+        "SANDBOX_BACKEND": choice.chosen().backend,
     }
 
 

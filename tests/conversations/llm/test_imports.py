@@ -4,9 +4,7 @@ import sys
 
 import pytest
 
-_REPORT = (
-    "import sys; print([name for name in ('litellm', 'conversations.agent.loop') if name in sys.modules])"
-)
+_REPORT = "import sys; print([name for name in ('litellm', 'docker', 'conversations.agent.loop') if name in sys.modules])"
 
 
 def loaded_after(code: str) -> str:
@@ -30,5 +28,5 @@ def loaded_after(code: str) -> str:
         "import openhands_site.asgi; import conversations.services, conversations.tasks",
     ],
 )
-def test_the_web_application_loads_neither_litellm_nor_the_loop(code: str) -> None:
+def test_the_web_application_loads_neither_litellm_nor_dockers_sdk_nor_the_loop(code: str) -> None:
     assert loaded_after(code) == "[]"

@@ -155,7 +155,7 @@ def test_a_sandbox_without_an_owner_is_removed_and_one_with_an_owner_stays(
 
 def test_a_life_without_a_row_is_ended_and_one_with_a_row_is_not(running: Conversation) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     assert "its files stay" in mending.end_stray(sandbox_id=stray)
     for other in (stray, sandbox_id(running)):
         with pytest.raises(NotApplicable, match="has ended, or a row tells of it"):
@@ -165,7 +165,7 @@ def test_a_life_without_a_row_is_ended_and_one_with_a_row_is_not(running: Conver
 
 def test_a_life_that_cannot_be_ended_is_told(running: Conversation, memory: Callable[[str], None]) -> None:
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     memory("Broken")
     with pytest.raises(NotApplicable, match=r"could not be ended: Processes cannot be ended\."):
         mending.end_stray(sandbox_id=stray)
@@ -191,7 +191,7 @@ def test_all_that_is_safe_is_mended_at_once_and_open_actions_are_left_alone(
     fresh = start_conversation(owner=owner, text="Just asked")
     late = sandboxes.create_sandbox(owner=owner)
     stray = uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     memory_backend.kill(sandbox_id(running))
     said = "\n".join(mending.mend_all())
     assert "Freed 1 conversation" in said
@@ -206,7 +206,7 @@ def test_all_that_is_safe_is_mended_at_once_and_open_actions_are_left_alone(
 
 
 def test_what_cannot_be_mended_is_told(running: Conversation, memory: Callable[[str], None]) -> None:
-    MemoryBackend().start(uuid.uuid4(), SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(uuid.uuid4(), SandboxSpec(), lambda *_: None)
     memory("Broken")
     assert list(mending.mend_all()) == ["Left as it is: It could not be ended: Processes cannot be ended."]
 

@@ -42,7 +42,7 @@ def test_what_is_wrong_comes_with_its_remedy(
     left = task(title="Left behind")
     Conversation.objects.filter(pk=left.pk).update(due_since=None)
     ownerless, stray = sandboxes.create_sandbox(owner=owner), uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     memory_backend.kill(sandbox_id(running))
     told = answers()
     assert "frees at once what dead ones hold" in told["leases"].sentence

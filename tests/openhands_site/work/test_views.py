@@ -54,7 +54,7 @@ def test_all_that_is_at_work_stands_on_the_page_with_an_order_for_each(
     left = task(title="Left behind")
     Conversation.objects.filter(pk=left.pk).update(due_since=None)
     ownerless, stray = sandboxes.create_sandbox(owner=owner), uuid.uuid4()
-    MemoryBackend().start(stray, SandboxSpec(), lambda phase: None)
+    MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     answer = admin.get(PAGE)
     page = answer.content.decode()
     for said in ("Held &lt;by&gt; the living", "fence 7", "$ sleep 600", "nobody who lives", str(stray)):

@@ -54,13 +54,13 @@ def neighbour_id(home: Path) -> Iterator[UUID]:
 
 
 def begin(backend: ProcessBackend, sandbox_id: UUID) -> Reachable:
-    return machine.reachable(sandbox_id, backend.start(sandbox_id, SandboxSpec(), lambda phase: None))
+    return machine.reachable(sandbox_id, backend.start(sandbox_id, SandboxSpec(), lambda *_: None))
 
 
 def test_with_its_action_server_all_of_an_isolated_sandbox_ends(home: Path, sandbox_id: UUID) -> None:
     """What commands left running must not keep a life going in which nobody answers."""
     backend = ProcessBackend(machine.isolation(machine.BUBBLEWRAP))
-    started = backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
+    started = backend.start(sandbox_id, SandboxSpec(), lambda *_: None)
     where = machine.reachable(sandbox_id, started)
     machine.run(where, "sleep 1000 & disown; kill -9 1; echo the server does not mind")
     assert backend.poll(sandbox_id, started.handle) is None
@@ -232,7 +232,7 @@ def test_a_start_that_takes_too_long_names_its_phase_and_leaves_nothing_running(
 ) -> None:
     settings.SANDBOX_START_TIMEOUT = 0
     with pytest.raises(StartFailed, match="not ready within 0 s") as failed:
-        backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
+        backend.start(sandbox_id, SandboxSpec(), lambda *_: None)
     assert failed.value.phase == "boot"
     assert not list(backend.lives())
 
@@ -243,7 +243,7 @@ def test_a_start_without_a_usable_folder_fails_while_it_is_created(
     (home / "sandboxes").mkdir()
     (home / "sandboxes" / str(sandbox_id)).write_text("in the way")
     with pytest.raises(StartFailed, match="could not be started") as failed:
-        plain.start(sandbox_id, SandboxSpec(), lambda phase: None)
+        plain.start(sandbox_id, SandboxSpec(), lambda *_: None)
     assert failed.value.phase == "create"
 
 
@@ -256,7 +256,7 @@ def test_a_home_that_the_sandboxs_user_cannot_enter_fails_with_the_remedy(
     with pytest.raises(
         StartFailed, match="set OPENHANDS_HOME to a folder below one that every user may enter"
     ):
-        backend.start(sandbox_id, SandboxSpec(), lambda phase: None)
+        backend.start(sandbox_id, SandboxSpec(), lambda *_: None)
     backend.remove(sandbox_id)
 
 
@@ -274,7 +274,7 @@ def test_limits_that_the_machine_can_keep_are_in_force_and_named(home: Path, san
     if not isolation.limits:
         pytest.skip("no cgroup can be made here")
     backend = ProcessBackend(isolation)
-    started = backend.start(sandbox_id, SandboxSpec(memory_mb=256, cpus=1, processes=40), lambda phase: None)
+    started = backend.start(sandbox_id, SandboxSpec(memory_mb=256, cpus=1, processes=40), lambda *_: None)
     assert started.isolation == f"{isolation}; limited: {', '.join(isolation.limits)}"
     where = machine.reachable(sandbox_id, started)
     if "processes" in isolation.limits:
@@ -291,5 +291,5 @@ def test_limits_that_the_machine_can_keep_are_in_force_and_named(home: Path, san
 
 def test_without_limits_none_is_named(home: Path, sandbox_id: UUID) -> None:
     backend = ProcessBackend(machine.isolation(machine.NOTHING))
-    started = backend.start(sandbox_id, SandboxSpec(memory_mb=256), lambda phase: None)
+    started = backend.start(sandbox_id, SandboxSpec(memory_mb=256), lambda *_: None)
     assert started.isolation == "none"

@@ -1,0 +1,153 @@
+"""What is particular to containers: their names and labels, whose they are, an engine that is away."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from sandboxes.backends.base import SandboxSpec
+from sandboxes.backends.docker import engine as connection
+from sandboxes.backends.docker import images
+from sandboxes.backends.docker.backend import DockerBackend
+from sandboxes.backends.docker.containers import volume_names
+from sandboxes.errors import BackendSilent, StartFailed
+from tests.sandboxes import machine
+from tests.sandboxes.backends.docker.conftest import Begin
+
+docker = pytest.mark.service("docker")
+NOBODY = "unix:///nonexistent/docker.sock"
+
+
+@docker
+def test_a_container_that_was_killed_is_found_dead_with_how_it_ended(begin: Begin) -> None:
+    where = begin()
+    life = next(iter(DockerBackend().lives()))
+    with connection.talking() as client:
+        client.kill(life.handle["container"])
+    assert DockerBackend().poll(where.sandbox_id, life.handle) == "The sandbox's container ended with 137."
+    with connection.talking() as client:
+        client.remove_container(life.handle["container"])
+    assert DockerBackend().poll(where.sandbox_id, life.handle) == "The sandbox's container is gone."
+
+
+@docker
+def test_another_process_finds_a_life_and_ends_it(begin: Begin, docker_installation: str) -> None:
+    where = begin()
+    program = (
+        "import django; django.setup()\n"
+        "from sandboxes.backends.docker.backend import DockerBackend\n"
+        "for life in DockerBackend().lives():\n"
+        "    print(life.sandbox_id)\n"
+        "    DockerBackend().stop(life.sandbox_id, life.handle)\n"
+    )
+    environment = {**os.environ, "OPENHANDS_INSTALLATION_ID": docker_installation}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == [str(where.sandbox_id)]
+    assert not list(DockerBackend().lives())
+
+
+@docker
+def test_what_is_anothers_is_neither_listed_nor_removed(
+    begin: Begin, settings: Settings, docker_installation: str
+) -> None:
+    where = begin()
+    settings.INSTALLATION_ID = "somebody-else"
+    assert not list(DockerBackend().lives())
+    DockerBackend().remove(where.sandbox_id)
+    settings.INSTALLATION_ID = docker_installation
+    assert [life.sandbox_id for life in DockerBackend().lives()] == [where.sandbox_id]
+
+
+@docker
+def test_a_removal_leaves_no_container_and_no_volume(begin: Begin, docker_installation: str) -> None:
+    where = begin()
+    DockerBackend().remove(where.sandbox_id)
+    with connection.talking() as client:
+        label = {"label": f"openhands.sandbox={where.sandbox_id}"}
+        assert client.containers(all=True, filters=label) == []
+        assert not client.volumes(filters=label)["Volumes"]
+
+
+@docker
+def test_a_stop_lets_commands_end_and_keeps_only_the_volumes(begin: Begin, docker_installation: str) -> None:
+    where = begin()
+    machine.run(where, "(trap 'echo ended > said' TERM; sleep 60 & wait) & sleep 0.2")
+    DockerBackend().stop(where.sandbox_id, next(iter(DockerBackend().lives())).handle)
+    with connection.talking() as client:
+        label = {"label": f"openhands.sandbox={where.sandbox_id}"}
+        assert client.containers(all=True, filters=label) == []
+        kept = [volume["Name"] for volume in client.volumes(filters=label)["Volumes"]]
+    assert sorted(kept) == sorted(volume_names(docker_installation, where.sandbox_id))
+
+
+@docker
+def test_limits_in_force_are_named(begin: Begin) -> None:
+    where = begin()
+    started = DockerBackend().start(
+        where.sandbox_id, SandboxSpec(memory_mb=256, cpus=1, processes=100), lambda *_: None
+    )
+    assert started.isolation == "docker, host's ports closed; limited: memory, cpu, processes"
+
+
+@docker
+def test_uninstalling_leaves_nothing_of_this_installation(begin: Begin, docker_installation: str) -> None:
+    begin()
+    begin()
+    call_command("uninstall_docker", "--yes")
+    with connection.talking() as client:
+        label = {"label": f"openhands.installation={docker_installation}"}
+        assert client.containers(all=True, filters=label) == []
+        assert not client.volumes(filters=label)["Volumes"]
+        assert client.networks(filters=label) == []
+
+
+@docker
+def test_the_image_is_built_once(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("build_sandbox_image")
+    assert f"The image {images.own_image()} is there already; it has" in capsys.readouterr().out
+
+
+@docker
+def test_an_image_that_is_out_of_date_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, docker_installation: str
+) -> None:
+    with connection.talking() as client:
+        monkeypatch.setattr(images, "own_image", lambda: "openhands-sandbox:of-tomorrow")
+        assert "is out of date" in images.describe_absence(client)
+    with pytest.raises(StartFailed, match="run `make sandbox-image`") as failed:
+        DockerBackend().start(uuid.uuid4(), SandboxSpec(), lambda *_: None)
+    assert failed.value.phase == "image"
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """An engine that is away."""
+    monkeypatch.setenv("DOCKER_HOST", NOBODY)
+
+
+def test_an_engine_that_is_away_judges_no_life(silent: None) -> None:
+    with pytest.raises(BackendSilent, match="does not answer \\(No such file or directory\\)"):
+        list(DockerBackend().lives())
+
+
+def test_a_start_without_an_engine_can_be_tried_again(silent: None) -> None:
+    with pytest.raises(BackendSilent, match="does not answer") as failed:
+        DockerBackend().start(uuid.uuid4(), SandboxSpec(), lambda *_: None)
+    assert failed.value.can_retry
+
+
+def test_building_without_an_engine_says_so(silent: None) -> None:
+    with pytest.raises(CommandError, match="Is it running, and may this user use its socket"):
+        call_command("build_sandbox_image")
