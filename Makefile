@@ -1,7 +1,7 @@
 # `make help` says what there is. Everything goes through .venv, which openhands_site/bootstrap.py makes.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types build sandbox-image bench lock clean
+.PHONY: help run test faults lint types build sandbox-image bench lock clean
 
 # The first Python that is new enough and can make an environment; failing that one that is only new enough, and
 # bootstrap.py says what it lacks. They are tried, for a shim may be on PATH with nothing behind it.
@@ -24,7 +24,11 @@ run: ## Start everything on http://localhost:8000 (PORT, OPENHANDS_HOME and docs
 
 test: ## Run the tests (ARGS="-k name" chooses; what needs a missing service is skipped)
 	@$(BOOTSTRAP) development assets elements
-	@$(IN_VENV) -m pytest $(ARGS)
+	@$(IN_VENV) -m pytest --ignore=tests/faults $(ARGS)
+
+faults: ## Kill, freeze and cut off everything, for half an hour (FAULTS_LONG=0: for some minutes, as CI does)
+	@$(BOOTSTRAP) development assets
+	@FAULTS_LONG=$(or $(FAULTS_LONG),1) $(IN_VENV) -m pytest tests/faults -n 4 --dist loadfile $(ARGS)
 
 lint: ## Check style, formatting, and which module may import which
 	@$(BOOTSTRAP) development

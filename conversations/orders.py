@@ -21,7 +21,7 @@ def record(conversation: Conversation, draft: Draft) -> Event:
         return timeline.write(conversation, draft, wake=True)[0]
     followers = _stop(conversation) if order == "stop" else _pause(conversation)
     # Nobody holds it, but one presumed dead may wake up: the raised fence keeps it out.
-    conversation.lease_worker, conversation.due_since = None, None
+    conversation.lease_worker = None
     conversation.lease_fence += 1
     # What it may have sent to the sandbox, a worker has yet to end there.
     wake = any(isinstance(follower.payload, Observation) for follower in followers)

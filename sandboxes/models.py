@@ -34,6 +34,11 @@ class Sandbox(Leased):
 
     class Meta:
         verbose_name_plural = "sandboxes"
+        indexes = [
+            models.Index(
+                fields=["due_since"], condition=models.Q(due_since__isnull=False), name="sandbox_due"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} ({self.state})"

@@ -85,8 +85,11 @@ if _database["ENGINE"].endswith("sqlite3"):
     }
 else:
     _database["CONN_HEALTH_CHECKS"] = True  # else each connection of the pool fails once after a restart
+    _options = _database.get("OPTIONS", {})
     _database["OPTIONS"] = {
-        **_database.get("OPTIONS", {}),
+        **_options,
+        # A worker that is frozen inside a transaction must not keep its row from whoever takes over.
+        "options": f"{_options.get('options', '')} -c idle_in_transaction_session_timeout=10s".strip(),
         "pool": {
             "min_size": 1,
             "max_size": env.number("DATABASE_POOL", 32, at_least=2),

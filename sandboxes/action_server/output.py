@@ -195,9 +195,8 @@ class Output:
 def _open_with_room(path: Path) -> BinaryIO:
     """Open a new file; the oldest outputs go when all together would take too much of the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    files = sorted(
-        ((entry.stat(), entry.path) for entry in os.scandir(path.parent)), key=lambda item: item[0].st_mtime
-    )
+    with os.scandir(path.parent) as entries:
+        files = sorted(((entry.stat(), entry.path) for entry in entries), key=lambda item: item[0].st_mtime)
     total = sum(status.st_size for status, _ in files)
     for status, name in files:
         if total <= FOLDER_BYTES - FILE_BYTES:

@@ -103,8 +103,9 @@ def bear(farm: Farm, away: Callable[[], None]) -> None:
         for task in tasks:
             task.await_words(4)
         away()
+        for task, count in [(task, len(task.ran())) for task in tasks]:
+            task.await_progress(count)
         for task in tasks:
-            task.await_progress(len(task.ran()))
             task.await_state("finished")
             task.check()
             assert task.ran() == task.words
@@ -136,7 +137,7 @@ def test_with_the_disk_full_in_the_middle_of_a_step_the_work_waits_and_goes_on_a
         time.sleep(5)
         told = api.post(f"/conversations/{task.id}/messages", json={"text": "long " * 30_000})
         assert told.status_code == 507
-        assert "disk" in told.json()["message"]
+        assert "disk" in told.json()["error"]["message"]
         words = len(task.ran())
         disk.make_room()
         task.await_progress(words, seconds=30)
