@@ -19,6 +19,7 @@ from tests.journeys.places import docker_environment
 from tests.sandboxes import engine
 
 pytestmark = [pytest.mark.service("docker"), pytest.mark.timeout(400)]
+BRIDGE = "oh-engine0"
 STEPS = ["echo one >> kept", "echo two >> kept; sleep {seconds}", "echo three >> kept; cat kept"]
 
 
@@ -56,6 +57,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"
         time.sleep(0.3)
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
 def the_container(environment: dict[str, str]) -> str:
@@ -96,7 +101,14 @@ def own_engine(folder: Path) -> Iterator[Callable[[], None]]:
     """An engine beside the machine's, with the image of sandboxes; what is given ends it and starts it again."""
     address = f"unix://{folder}/engine.sock"
     command = ["dockerd", "--host", address, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
-    command += ["--pidfile", f"{folder}/engine.pid", "--bridge=none", "--iptables=false", "--ip-masq=false"]
+    # A bridge of its own, and no rules: what the machine's engine has is not touched.
+    command += [
+        "--pidfile",
+        f"{folder}/engine.pid",
+        f"--bridge={BRIDGE}",
+        "--iptables=false",
+        "--ip-masq=false",
+    ]
     running: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
@@ -114,14 +126,20 @@ def own_engine(folder: Path) -> Iterator[Callable[[], None]]:
         time.sleep(3)
         start()
 
-    start()
+    ip("link", "add", BRIDGE, "type", "bridge")
+    ip("address", "add", "198.18.78.1/24", "dev", BRIDGE)
     try:
+        start()
         with subprocess.Popen(["docker", "save", images.own_image()], stdout=subprocess.PIPE) as saved:
             load = ["docker", "--host", address, "load", "--quiet"]
             subprocess.run(load, stdin=saved.stdout, check=True, capture_output=True)
         yield restart
     finally:
         end()
+        ip("link", "delete", BRIDGE)
+        # It leaves network namespaces mounted, which would keep the folder from being removed.
+        for left in Path(folder, "exec", "netns").glob("*"):
+            subprocess.run(["umount", left], check=True)
 
 
 @pytest.mark.skipif(
@@ -135,4 +153,5 @@ def test_an_engine_that_is_restarted_takes_a_command_and_no_file(tmp_path: Path)
             restart()
             wait_for_state(api, conversation_id, "finished", seconds=120)
             events = events_of(api, conversation_id)
+        installation.manage("uninstall_docker", "--yes")
     assert outcomes_and_last_output(events) == (["ok", "lost", "ok"], ["one", "two", "three"])

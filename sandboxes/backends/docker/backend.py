@@ -23,6 +23,7 @@ from sandboxes.backends.docker import containers, engine, images, network
 from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 
 POLITE_SECONDS = 3
+POLL_SECONDS = 10
 DISK_SECONDS = 600
 FIRST_WAIT = 0.01
 LONGEST_WAIT = 0.1
@@ -77,7 +78,7 @@ class DockerBackend(Backend):
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
         if not self.is_here(handle):
             return "The sandbox ran on another Docker engine than the one that answers here."
-        with engine.talking() as client:
+        with engine.talking(POLL_SECONDS) as client:
             return _end_of(client, handle["container"])
 
     def stop(self, sandbox_id: UUID, handle: Handle, *, now: bool = False) -> None:

@@ -60,8 +60,8 @@ def describe_absence(client: APIClient) -> str:
     """Why there is no default image, as a sentence with the remedy; an empty text where it is there."""
     if find(client, own_image()):
         return ""
-    others = [tag for image in client.images(REPOSITORY) for tag in image["RepoTags"] or []]
-    if any(not tag.startswith(f"{REPOSITORY}:on-") for tag in others):
+    tags = [tag for image in client.images(REPOSITORY) for tag in image["RepoTags"] or []]
+    if others := [tag for tag in tags if not tag.startswith(f"{REPOSITORY}:on-")]:
         return (
             f"The image of sandboxes is out of date ({own_image()} is not there, {others[0]} is): {REMEDY}."
         )
