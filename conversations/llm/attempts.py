@@ -72,7 +72,11 @@ class RemoteModel:
             if not problem.retryable or attempt > settings.LLM_RETRIES:
                 raise problem
             log.warning(
-                "a model call failed", model=self.name, code=problem.code, attempt=attempt, wait=round(wait, 2)
+                "a model call failed",
+                model=self.name,
+                code=problem.code,
+                attempt=attempt,
+                wait=round(wait, 2),
             )
             await asyncio.sleep(wait)
         raise AssertionError("unreachable: the attempts do not end by themselves")
