@@ -139,14 +139,18 @@ def _elsewhere(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def _wait(wait: Callable[..., Any]) -> Callable[..., Any]:
+    """What is waited for may have begun before the wait, beside what this thread still did."""
+
     @wraps(wait)
     def timed(*args: Any) -> Any:
+        begun = time.perf_counter()
         with clock.part(HAND_OVER):
             signal = wait(*args)
-        for part, seconds in list(_spent.items()):
-            clock.parts[part] += seconds
-            clock.parts[HAND_OVER] -= seconds
-            del _spent[part]
+        waited = time.perf_counter() - begun
+        while _spent:
+            part, seconds = _spent.popitem()
+            clock.parts[part] += min(seconds, waited)
+            clock.parts[HAND_OVER] -= min(seconds, waited)
         return signal
 
     return timed
