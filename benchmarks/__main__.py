@@ -28,11 +28,11 @@ def main() -> int:
     results = report.Results.begin()
     failed: list[str] = []
     with ExitStack() as stack:
-        for database in options.database or _databases():
+        for number, database in enumerate(options.database or _databases()):
             title, bench = _bench(database, options.quick, stack)
             for name, module in modules.items():
-                if _was_measured(module, results):
-                    continue
+                if number and not getattr(module, "DATABASE", True):
+                    continue  # it was measured beside the first database
                 try:
                     for measurement in _measure(name, module, bench):
                         results.add(title, measurement)
@@ -83,10 +83,6 @@ def _bench(database: str, quick: bool, stack: ExitStack) -> tuple[str, Bench]:
         return "SQLite", Bench(quick=quick)
     url = stack.enter_context(postgres.cluster()) if database == "postgres" else database
     return "PostgreSQL", Bench(server_url=url.rstrip("/"), quick=quick)
-
-
-def _was_measured(module: ModuleType, results: report.Results) -> bool:
-    return not getattr(module, "DATABASE", True) and len(results.databases) > 1
 
 
 def _measure(name: str, module: ModuleType, bench: Bench) -> Iterator[Measurement]:

@@ -1,6 +1,11 @@
-"""The terminal at the action server: one command over HTTP, as the loop sends it, in a persistent shell."""
+"""The terminal at the action server: one command over HTTP, as the loop sends it, in a persistent shell; and what a
+pseudo-terminal alone takes for as many bytes, which the kernel hands on in pieces of 4 kB."""
 
+import os
+import pty
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +33,23 @@ def measure(bench: Bench) -> Iterator[Figure]:
                 taken[name].append([server.run(command) for _ in range(bench.count(count, 3))])
             grown.append([server.megabytes - before])
             taken["100 MB of lines"].append([server.run(LINES) for _ in range(bench.count(3, 1))])
+    bound = [[_bare_pseudoterminal() for _ in range(bench.count(3, 1))] for _ in range(bench.runs)]
+    yield Figure("the bound: 100 MB through a bare pseudo-terminal, thrown away", "ms", bound)
     for name, (_, _, aim) in COMMANDS.items():
         yield Figure(f"terminal: {name}", "ms", taken[name], aim=aim)
     yield Figure("terminal: 100 MB of lines", "ms", taken["100 MB of lines"], aim=1000)
     yield Figure("terminal: memory that 100 MB of output left behind", "MB", grown)
+
+
+def _bare_pseudoterminal() -> float:
+    """Milliseconds until the last byte of the longest command is read, with nothing done about it."""
+    command, size = COMMANDS["100 MB of output"][0], 100_000_000
+    master, slave = pty.openpty()
+    begun = time.perf_counter()
+    with subprocess.Popen(["bash", "-c", command], stdin=slave, stdout=slave):
+        os.close(slave)
+        while size > 0:
+            size -= len(os.read(master, 65536))
+        taken = (time.perf_counter() - begun) * 1000
+    os.close(master)
+    return taken
