@@ -8,7 +8,7 @@ anew. Prepared, what a socket reads after an event takes 0.6 ms instead of 3, an
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -25,8 +25,8 @@ class Parameter(Expression):
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
-    def value(self, given: dict[str, Any]) -> Any:
-        return self.output_field.get_db_prep_save(given[self.name], connection)
+    def value(self, given: dict[str, Any], own: Any) -> Any:
+        return self.output_field.get_db_prep_save(given[self.name], own)
 
 
 class _Statement:
@@ -37,8 +37,9 @@ class _Statement:
 
     def execute(self, given: dict[str, Any], read: Callable[[Any], Any]) -> Any:
         sql, parameters = self._compiled()
-        filled = [each.value(given) if isinstance(each, Parameter) else each for each in parameters]
-        with connection.cursor() as cursor:
+        own = connections[DEFAULT_DB_ALIAS]  # the thread's; asked once, for each question costs
+        filled = [each.value(given, own) if isinstance(each, Parameter) else each for each in parameters]
+        with own.cursor() as cursor:
             cursor.execute(sql, filled)
             return read(cursor)
 

@@ -6,10 +6,12 @@ call at 10 steps and 60 ms at 1,000, this 0.8 and 2 ms (`make bench ARGS=breakdo
 
 import json
 import ssl
-from collections.abc import AsyncIterator
+import urllib.request
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import certifi
@@ -23,7 +25,7 @@ from openhands_site.http_session import LoopSession
 
 _CONNECT_SECONDS = 10
 _ERROR_BYTES = 20_000
-_session = LoopSession(trust_env=True)  # HTTPS_PROXY and its like
+_session = LoopSession()
 
 
 class Fields(SimpleNamespace):
@@ -42,7 +44,8 @@ class Endpoint:
         self._headers = {"Content-Type": "application/json"}
         if choice.api_key:
             self._headers["Authorization"] = f"Bearer {choice.api_key}"
-        self._messages = _Encoded()
+        self._proxy = _proxy(choice.base_url)
+        self._messages, self._tools = _Encoded(), _Encoded(_plain)
 
     async def attempt(self, request: Request, assembly: Assembly, heard: Heard) -> Any:
         try:
@@ -53,6 +56,7 @@ class Endpoint:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
                 allow_redirects=False,  # it would become a GET, and the key is for this address alone
                 ssl=_certificates(),
+                proxy=self._proxy,
             )
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error)) from None
@@ -66,9 +70,10 @@ class Endpoint:
         fields: dict[str, Any] = {"model": self._name, "stream": settings.LLM_STREAM}
         if settings.LLM_STREAM:
             fields["stream_options"] = {"include_usage": True}
+        parts = [json.dumps(fields)[1:-1], f'"messages": [{self._messages.text(request.messages)}]']
         if request.tools:
-            fields["tools"] = [_plain(tool) for tool in request.tools]
-        return f'{json.dumps(fields)[:-1]}, "messages": [{self._messages.text(request.messages)}]}}'.encode()
+            parts.append(f'"tools": [{self._tools.text(request.tools)}]')
+        return f"{{{', '.join(parts)}}}".encode()
 
     async def _read(self, response: aiohttp.ClientResponse, assembly: Assembly, heard: Heard) -> Any:
         if response.status != 200:
@@ -88,20 +93,21 @@ class Endpoint:
 
 
 class _Encoded:
-    """The JSON of messages, kept by their place: a request begins with the messages of the one before, which do not
-    change. At 1,000 steps this saves 7 of 9 ms."""
+    """A list as JSON, without its brackets. What it holds already is not encoded anew: a request begins with the
+    messages of the one before, which do not change. At 1,000 steps this saves 7 of 9 ms."""
 
-    def __init__(self) -> None:
-        self._known: list[tuple[dict[str, Any], str]] = []
+    def __init__(self, prepare: Callable[[Any], Any] = lambda item: item) -> None:
+        self._prepare = prepare
+        self._known: list[dict[str, Any]] = []
+        self._text = ""
 
-    def text(self, messages: list[dict[str, Any]]) -> str:
-        del self._known[len(messages) :]
-        for place, message in enumerate(messages):
-            if place == len(self._known):
-                self._known.append((message, json.dumps(message)))
-            elif self._known[place][0] is not message:
-                self._known[place] = (message, json.dumps(message))
-        return ", ".join(text for _, text in self._known)
+    def text(self, items: list[dict[str, Any]]) -> str:
+        if items[: len(self._known)] != self._known:
+            self._known, self._text = [], ""
+        new = [json.dumps(self._prepare(item)) for item in items[len(self._known) :]]
+        self._text = ", ".join([self._text, *new] if self._known else new)
+        self._known = list(items)
+        return self._text
 
 
 def _take_whole(answer: Fields, assembly: Assembly) -> Any:
@@ -155,6 +161,14 @@ def _plain(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: _plain(item) for key, item in node.items() if key != "additionalProperties"}
     return [_plain(item) for item in node] if isinstance(node, list) else node
+
+
+def _proxy(base_url: str) -> str | None:
+    """What HTTPS_PROXY, NO_PROXY and their like say. aiohttp would ask at each call, and look for keys in ~/.netrc."""
+    parts = urlsplit(base_url)
+    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 @cache
