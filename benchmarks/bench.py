@@ -185,13 +185,24 @@ class Installation:
             trust_env=False,
         )
 
-    def file(self, api: httpx.Client, steps: int, milliseconds: int = 0) -> Conversation:
-        """Starts a conversation of so many steps, the model taking so long for each."""
-        mark = uuid.uuid4().hex[:12]
+    def file(
+        self, api: httpx.Client, steps: int, milliseconds: int = 0, *, held: bool = False
+    ) -> Conversation:
+        """Starts a conversation of so many steps, the model taking so long for each; `held`, it stops at its first
+        call until `release`."""
+        mark = "held" * held + uuid.uuid4().hex[:12]
         posted_at = time.monotonic()
         answer = api.post("/conversations", json=task(steps, milliseconds, mark))
         assert answer.status_code == 201, answer.text
         return Conversation(answer.json()["id"], mark, posted_at)
+
+    def release(self, count: int) -> None:
+        """Lets those go on that were filed as held, once so many of them have come to their first call."""
+        deadline = time.monotonic() + REST_SECONDS
+        while httpx.get(f"{self.provider_url}/held", trust_env=False).json() < count:
+            assert time.monotonic() < deadline, "the conversations did not all come to their first call"
+            time.sleep(0.1)
+        httpx.get(f"{self.provider_url}/release", trust_env=False)
 
     def calls(self, mark: str) -> list[tuple[float, float]]:
         """When each call of the model came and was answered."""

@@ -2,9 +2,10 @@
 
 `python -m benchmarks.provider` prints its base URL and serves until its standard input ends. A model's name says what
 it does: `steps-<N>-<milliseconds>-<mark>` calls the terminal with `echo 0`, `echo 1`, … N times, each after so many
-milliseconds, and then finishes. It parses nothing of a request but its length, the model's name and how many replies
-it holds, so that what is measured is not its own work. `GET /requests/<mark>` tells when each request had come whole
-and was answered (seconds of the machine's monotonic clock).
+milliseconds, and then finishes; with a mark that begins with `held`, the first call waits for `GET /release`, so that
+many begin at once. It parses nothing of a request but its length, the model's name and how many replies it holds, so
+that what is measured is not its own work. `GET /requests/<mark>` tells when each request had come whole and was answered
+(seconds of the machine's monotonic clock); `GET /held` tells how many wait.
 """
 
 import asyncio
@@ -13,12 +14,14 @@ import re
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 MODEL = re.compile(rb'"model":\s*"(?:[^"]*/)?steps-(\d+)-(\d+)-([0-9a-z]+)"')
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 seen: dict[str, list[tuple[float, float]]] = defaultdict(list)
+held: list[Callable[[], None]] = []
 
 
 class Connection(asyncio.Protocol):
@@ -40,9 +43,8 @@ class Connection(asyncio.Protocol):
 
     def answer(self, request: bytes) -> None:
         came = time.monotonic()
-        if request.startswith(b"GET /requests/"):
-            mark = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
-            body = json.dumps(seen.get(mark, [])).encode()
+        if request.startswith(b"GET /"):
+            body = json.dumps(_told(request.split(b" ", 2)[1].decode())).encode()
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             return
         model = MODEL.search(request)
@@ -50,11 +52,22 @@ class Connection(asyncio.Protocol):
         steps, milliseconds, mark = int(model[1]), int(model[2]), model[3].decode()
         made = request.count(b'"role": "assistant"') + request.count(b'"role":"assistant"')
         reply = HEAD + b"".join(_framed(chunk) for chunk in _chunks(made, steps, len(request) // 4))
-        asyncio.get_running_loop().call_later(milliseconds / 1000, self.reply, reply, came, mark)
+        if mark.startswith("held") and made == 0:
+            held.append(lambda: self.reply(reply, came, mark))
+        else:
+            asyncio.get_running_loop().call_later(milliseconds / 1000, self.reply, reply, came, mark)
 
     def reply(self, reply: bytes, came: float, mark: str) -> None:
         self.transport.write(reply)
         seen[mark].append((came, time.monotonic()))
+
+
+def _told(path: str) -> object:
+    """The answer to whoever measures."""
+    if path == "/release":
+        while held:
+            held.pop()()
+    return len(held) if path in {"/held", "/release"} else seen.get(path.rpartition("/")[2], [])
 
 
 def _chunks(made: int, steps: int, prompt_tokens: int) -> list[dict[str, Any] | None]:

@@ -19,10 +19,10 @@ def measure(bench: Bench) -> Iterator[Figure]:
         name = ""
         for at_once, aim in ((bench.count(10, 2), None), (bench.count(100, 6), 100)):
             before = _megabytes(installation)
-            filed = [
-                installation.file(api, bench.count(25 if aim else 10, 3), LATENCY) for _ in range(at_once)
-            ]
-            time.sleep(bench.count(40 if aim else 10, 6))
+            steps = bench.count(15, 4)
+            filed = [installation.file(api, steps, LATENCY, held=True) for _ in range(at_once)]
+            installation.release(at_once)
+            time.sleep(steps * LATENCY / 2000)
             grown = _megabytes(installation) - before
             wait_until_settled(api, *filed)
             observed = [

@@ -1,7 +1,6 @@
 """The whole server with ten conversations at once, each watched on a socket, the model answering at once: steps a
 second, and how long a person who looks at pages waits meanwhile."""
 
-import time
 from collections.abc import Iterator
 
 from benchmarks.bench import Bench, events_of, wait_until_settled
@@ -18,13 +17,13 @@ def measure(bench: Bench) -> Iterator[Figure]:
         wait_until_settled(api, installation.file(api, 3))
         headers = {"Authorization": f"Bearer {installation.key}"}
         for _ in range(bench.runs):
-            filed = [installation.file(api, bench.count(100, 10)) for _ in range(AT_ONCE)]
+            filed = [installation.file(api, bench.count(100, 30), held=True) for _ in range(AT_ONCE)]
             paths = ["/api/conversations", f"/api/conversations/{filed[0].id}", "/alive"]
             with (
                 installation.watch(*(each.id for each in filed)),
                 Probe(installation.port, headers, paths) as probe,
             ):
-                time.sleep(1)
+                installation.release(AT_ONCE)
                 wait_until_settled(api, *filed)
             others.append(probe.times)
             observed = [
