@@ -44,6 +44,7 @@ class Line:
 
     sequence: int
     json: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Status:
 class Page:
     """What one read found: frames after a cursor and, with the end of the log reached, status and usage.
 
-    `status` is None where more follows; `gone` says that there is no such conversation any more.
+    `status` is None where more follows, `usage` empty where nothing was spent; `gone` says that there is no such
+    conversation any more.
     """
 
     frames: tuple[Frame, ...]
@@ -105,7 +107,7 @@ def lines_after(conversation_id: UUID, after: int, *, html: bool = False) -> lis
     """Up to FRAME_EVENTS events after sequence `after`, in order."""
     if html:
         events = _events_after.objects(conversation_id=conversation_id, after=after)
-        return [Line(event.sequence, json.dumps(with_html(event))) for event in events]
+        return [Line(event.sequence, json.dumps(with_html(event)), event.kind) for event in events]
     return [_line(*row) for row in _rows_after.rows(conversation_id=conversation_id, after=after)]
 
 
@@ -125,6 +127,7 @@ def _line(sequence: int, pk: UUID, kind: str, source: str, payload: str, created
         sequence,
         f'{{"sequence":{sequence},"id":"{pk}","kind":"{kind}","source":"{source}",'
         f'"payload":{payload},"created_at":"{timestamp(created_at)}"}}',
+        kind,
     )
 
 
@@ -156,7 +159,9 @@ def read_page(conversation_id: UUID, after: int, html: bool) -> Page:
     status = status_of(conversation_id)
     if status is None:
         return Page((), gone=True)
-    return Page(found, status, usage_frame(conversation_id))
+    # An observation costs nothing, and the sum grows with the calls: 0.3 ms at 1,000.
+    is_free = bool(lines) and all(line.kind == "observation" for line in lines)
+    return Page(found, status, "" if is_free else usage_frame(conversation_id))
 
 
 def statuses(conversation_ids: Iterable[UUID]) -> dict[UUID, Status]:
