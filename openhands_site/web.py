@@ -1,5 +1,6 @@
 """Daphne with our settings and our log: `python -m openhands_site.web`."""
 
+import gc
 import struct
 import sys
 from contextlib import suppress
@@ -85,6 +86,8 @@ def main() -> int:
     hold_open()
 
     daphne.server.WebSocketFactory = BoundedWebSocketFactory
+    gc.collect()
+    gc.freeze()  # what is there now stays, and the garbage collector need not walk it while sockets wait
     server = Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=settings.HOST, port=settings.PORT),

@@ -44,7 +44,7 @@ class Endpoint:
         self._headers = {"Content-Type": "application/json"}
         if choice.api_key:
             self._headers["Authorization"] = f"Bearer {choice.api_key}"
-        self._proxy = _proxy(choice.base_url)
+        self._proxy, self._tls = _proxy(choice.base_url), _certificates()
         self._messages, self._tools = _Encoded(), _Encoded(_plain)
 
     async def attempt(self, request: Request, assembly: Assembly, heard: Heard) -> Any:
@@ -55,7 +55,7 @@ class Endpoint:
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
                 allow_redirects=False,  # it would become a GET, and the key is for this address alone
-                ssl=_certificates(),
+                ssl=self._tls,
                 proxy=self._proxy,
             )
         except aiohttp.ClientError as error:
