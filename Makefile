@@ -1,7 +1,7 @@
 # `make help` says what there is. Everything goes through .venv, which openhands_site/bootstrap.py makes.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint types build sandbox-image bench lock clean
+.PHONY: help run test faults lint types build sandbox-image bench bench-compare lock clean
 
 # The first Python that is new enough and can make an environment; failing that one that is only new enough, and
 # bootstrap.py says what it lacks. They are tried, for a shim may be on PATH with nothing behind it.
@@ -47,9 +47,13 @@ sandbox-image: ## Build the image of Docker sandboxes (needs a Docker engine; ta
 	@$(BOOTSTRAP) runtime
 	@$(IN_VENV) manage.py build_sandbox_image
 
-bench: ## Measure (ARGS="terminal" chooses); prints a table and a JSON object
+bench: ## Measure (ARGS="terminal --quick" chooses, --help says more); prints a table and a JSON object
 	@$(BOOTSTRAP) development assets
 	@$(IN_VENV) -m benchmarks $(ARGS)
+
+bench-compare: ## Measure this tree and BASE=<commit> by turns, and print the ratios (ARGS="steps" chooses)
+	@$(BOOTSTRAP) development assets
+	@$(IN_VENV) -m benchmarks.compare $(BASE) $(ARGS)
 
 lock: ## Resolve the packages anew from pyproject.toml and package.json (UPGRADE=1: to their newest versions)
 	@$(BOOTSTRAP) development

@@ -1,45 +1,95 @@
-"""A figure: samples of one measure, and how they are told."""
+"""A figure: the samples of one measure, run by run, and what is said of them."""
 
-import json
-import os
-import platform
+import math
 import statistics
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Judge = Literal["median", "p95", "p99"]
+SHARES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+def percentile(samples: Sequence[float], share: float) -> float:
+    """The smallest sample that `share` of all do not exceed (nearest rank); the median lies between two."""
+    if share == 0.5:
+        return statistics.median(samples)
+    ordered = sorted(samples)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`samples` in `unit`, in the order in which they were taken."""
+    """`runs` holds the samples of each run in `unit`, in the order in which they were taken.
+
+    `aim` is what the figure `judged_by` should not exceed (with `more_is_better`: not fall below). `tenfold_of` names
+    the figure whose load is a tenth of this one's.
+    """
 
     name: str
     unit: str
-    samples: Sequence[float]
+    runs: Sequence[Sequence[float]]
+    aim: float | None = None
+    judged_by: Judge = "median"
+    more_is_better: bool = False
+    tenfold_of: str = ""
 
-    def percentile(self, share: float) -> float:
-        ordered = sorted(self.samples)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    @property
+    def samples(self) -> list[float]:
+        return [sample for run in self.runs for sample in run]
 
-    def summary(self) -> dict[str, float | int | str]:
+    @property
+    def value(self) -> float:
+        return percentile(self.samples, SHARES[self.judged_by])
+
+    @property
+    def is_met(self) -> bool | None:
+        if self.aim is None:
+            return None
+        return self.value >= self.aim if self.more_is_better else self.value <= self.aim
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The lowest and the highest value of any run; of one run its quartiles."""
+        if len(self.runs) == 1:
+            return percentile(self.samples, 0.25), percentile(self.samples, 0.75)
+        values = [percentile(run, SHARES[self.judged_by]) for run in self.runs]
+        return min(values), max(values)
+
+    def to_json(self) -> dict[str, Any]:
+        samples = self.samples
         return {
             "name": self.name,
             "unit": self.unit,
-            "runs": len(self.samples),
-            "median": round(statistics.median(self.samples), 3),
-            "p95": round(self.percentile(0.95), 3),
-            "p99": round(self.percentile(0.99), 3),
+            "runs": len(self.runs),
+            "samples": len(samples),
+            "median": percentile(samples, 0.5),
+            "p95": percentile(samples, 0.95),
+            "p99": percentile(samples, 0.99),
+            "spread": list(self.spread),
+            "value": self.value,
+            "judged_by": self.judged_by,
+            "aim": self.aim,
+            "met": self.is_met,
+            "more_is_better": self.more_is_better,
+            "tenfold_of": self.tenfold_of,
         }
 
 
-def tell(figures: Sequence[Figure]) -> None:
-    """A table for people on stderr, one JSON object on stdout."""
-    summaries = [figure.summary() for figure in figures]
-    print(f"{'figure':<44}{'runs':>6}{'median':>10}{'p95':>10}{'p99':>10}", file=sys.stderr)
-    for row in summaries:
-        name = f"{row['name']} ({row['unit']})"
-        print(
-            f"{name:<44}{row['runs']:>6}{row['median']:>10}{row['p95']:>10}{row['p99']:>10}", file=sys.stderr
-        )
-    machine = {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
-    print(json.dumps({"machine": machine, "figures": summaries}))
+@dataclass(frozen=True)
+class Breakdown:
+    """Where the time of something goes: parts in `unit`, means, which add up to the whole."""
+
+    name: str
+    unit: str
+    parts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        return sum(self.parts.values())
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "unit": self.unit, "parts": self.parts, "total": self.total}
+
+
+Measurement = Figure | Breakdown

@@ -192,7 +192,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def tell(self, what: str, text: str) -> None:
         """Sends what is new of `what`."""
-        if self.told.get(what) != text:
+        if text and self.told.get(what) != text:
             self.told[what] = text
             await self.send(text)
 

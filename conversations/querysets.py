@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.db import models
 
+from openhands_site.prepared import Parameter
+
 if TYPE_CHECKING:
     from accounts.models import User
     from conversations.models import Blob, Conversation, Event  # noqa: F401 - a base names them
@@ -24,7 +26,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    def after(self, sequence: int) -> "EventQuerySet":
+    def after(self, sequence: int | Parameter) -> "EventQuerySet":
         """In order, what came after `sequence`."""
         return self.filter(sequence__gt=sequence).order_by("sequence")
 

@@ -12,3 +12,8 @@ def run_agent(conversation_id: str) -> None:
     from conversations.agent.loop import run
 
     run(UUID(conversation_id), current_worker_id())
+
+
+def warm_up() -> None:
+    """Imports what the first conversation would wait for."""
+    import conversations.agent.loop  # noqa: F401

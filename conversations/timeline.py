@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import UUIDField
 from django.utils import timezone
 
 from conversations import blobs
@@ -27,6 +28,7 @@ from conversations.events import (
 from conversations.models import Conversation, Event
 from conversations.states import AgentState, check_transition
 from openhands_site import hints, redis_client
+from openhands_site.prepared import Parameter, PreparedInsert, PreparedRead, PreparedUpdate
 
 PAYLOAD_LIMIT = 64 * 1024  # bytes of JSON
 # Where a payload's long texts stand; these may be moved to a blob.
@@ -36,6 +38,20 @@ LONG_FIELDS = {
     "condensation": ("summary",),
     "system_prompt": ("text",),
 }
+_THIS = Conversation.objects.filter(pk=Parameter("id", UUIDField()))
+_lock = PreparedRead(_THIS.select_for_update)
+_update = PreparedUpdate(
+    lambda: _THIS,
+    "last_sequence",
+    "last_order_sequence",
+    "agent_state",
+    "title",
+    "updated_at",
+    "due_since",
+    "lease_worker",
+    "lease_fence",
+)
+_insert = PreparedInsert(Event, "id", "conversation", "sequence", "kind", "source", "payload", "created_at")
 
 
 class LeaseLostError(Exception):
@@ -60,7 +76,10 @@ def lock(conversation_id: UUID, *, fence: int | None = None) -> Conversation:
 
     Raises LeaseLostError where `fence` is given and no longer the row's; Conversation.DoesNotExist.
     """
-    conversation: Conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
+    found: list[Conversation] = _lock.objects(id=conversation_id)
+    if not found:
+        raise Conversation.DoesNotExist
+    conversation = found[0]
     if fence is not None and conversation.lease_fence != fence:
         raise LeaseLostError(f"fence {fence} of conversation {conversation_id} is old")
     return conversation
@@ -70,22 +89,12 @@ def write(conversation: Conversation, *drafts: Draft, wake: bool = False) -> lis
     """Appends to the log of a locked conversation. `wake` says that the agent must read it: work is due."""
     now = timezone.now()
     events = [_place(conversation, draft, now) for draft in drafts]
-    Event.objects.bulk_create(events)
+    for event in events:
+        _insert.run(**vars(event))
     conversation.updated_at = now
     if wake and conversation.due_since is None:
         conversation.due_since = now
-    conversation.save(
-        update_fields=[
-            "last_sequence",
-            "last_order_sequence",
-            "agent_state",
-            "title",
-            "updated_at",
-            "due_since",
-            "lease_worker",
-            "lease_fence",
-        ]
-    )
+    _update.run(**vars(conversation))
     _tell_on_commit(
         conversation, ordered=any(isinstance(draft.payload, Control) for draft in drafts), wake=wake
     )

@@ -80,7 +80,7 @@ def _list_page(request: HttpRequest, form: NewConversationForm, status: int = 20
 def detail(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     conversation = _visible(request, conversation_id)
     # Read before the events: what comes after is told by the socket, which begins where the events end.
-    now = wire.statuses([conversation.pk]).get(conversation.pk)
+    now = wire.status_of(conversation.pk)
     if now is None:
         raise Http404
     events, has_older = _newest(conversation.events.all())

@@ -11,11 +11,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Subquery, TextField, Value, When
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    UUIDField,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast
 
 from conversations.llm import usage
 from conversations.models import Conversation, Event
+from openhands_site.prepared import Parameter, PreparedRead
 from openhands_site.workers.models import Worker
 from sandboxes.models import Runtime
 
@@ -30,6 +44,7 @@ class Line:
 
     sequence: int
     json: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,8 @@ class Status:
 class Page:
     """What one read found: frames after a cursor and, with the end of the log reached, status and usage.
 
-    `status` is None where more follows; `gone` says that there is no such conversation any more.
+    `status` is None where more follows, `usage` empty where nothing was spent; `gone` says that there is no such
+    conversation any more.
     """
 
     frames: tuple[Frame, ...]
@@ -87,13 +103,23 @@ def timestamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def lines_after(conversation_id: UUID, after: int, limit: int, *, html: bool = False) -> list[Line]:
-    """Up to `limit` events after sequence `after`, in order."""
-    events = Event.objects.filter(conversation_id=conversation_id).after(after)
+def lines_after(conversation_id: UUID, after: int, *, html: bool = False) -> list[Line]:
+    """Up to FRAME_EVENTS events after sequence `after`, in order."""
     if html:
-        return [Line(event.sequence, json.dumps(with_html(event))) for event in events[:limit]]
-    rows = events.annotate(json=Cast("payload", TextField())).values_list(*_ROW)[:limit]
-    return [_line(*row) for row in rows]
+        events = _events_after.objects(conversation_id=conversation_id, after=after)
+        return [Line(event.sequence, json.dumps(with_html(event)), event.kind) for event in events]
+    return [_line(*row) for row in _rows_after.rows(conversation_id=conversation_id, after=after)]
+
+
+def _after() -> "QuerySet[Event]":
+    events = Event.objects.filter(conversation_id=Parameter("conversation_id", UUIDField()))
+    return events.after(Parameter("after", BigIntegerField()))
+
+
+_events_after = PreparedRead(lambda: _after()[:FRAME_EVENTS])
+_rows_after = PreparedRead(
+    lambda: _after().annotate(json=Cast("payload", TextField())).values_list(*_ROW)[:FRAME_EVENTS]
+)
 
 
 def _line(sequence: int, pk: UUID, kind: str, source: str, payload: str, created_at: datetime) -> Line:
@@ -101,6 +127,7 @@ def _line(sequence: int, pk: UUID, kind: str, source: str, payload: str, created
         sequence,
         f'{{"sequence":{sequence},"id":"{pk}","kind":"{kind}","source":"{source}",'
         f'"payload":{payload},"created_at":"{timestamp(created_at)}"}}',
+        kind,
     )
 
 
@@ -125,21 +152,34 @@ def _frame(lines: list[Line]) -> Frame:
 
 def read_page(conversation_id: UUID, after: int, html: bool) -> Page:
     """One read for a socket whose cursor is `after`."""
-    lines = lines_after(conversation_id, after, FRAME_EVENTS, html=html)
+    lines = lines_after(conversation_id, after, html=html)
     found = tuple(frames(lines))
     if len(lines) == FRAME_EVENTS:
         return Page(found)
-    status = statuses([conversation_id]).get(conversation_id)
+    status = status_of(conversation_id)
     if status is None:
         return Page((), gone=True)
-    return Page(found, status, usage_frame(conversation_id))
+    # An observation costs nothing, and the sum grows with the calls: 0.3 ms at 1,000.
+    is_free = bool(lines) and all(line.kind == "observation" for line in lines)
+    return Page(found, status, "" if is_free else usage_frame(conversation_id))
 
 
 def statuses(conversation_ids: Iterable[UUID]) -> dict[UUID, Status]:
     """The state of those of the conversations that are there, in one query."""
+    rows = _states().filter(pk__in=list(conversation_ids))
+    return {row[0]: _status(*row[1:]) for row in rows}
+
+
+def status_of(conversation_id: UUID) -> Status | None:
+    """The state of one, None where it is not there."""
+    rows = _state.rows(id=conversation_id)
+    return _status(*rows[0][1:]) if rows else None
+
+
+def _states() -> "QuerySet[Conversation, tuple[Any, ...]]":
     held = Exists(Worker.objects.live().filter(pk=OuterRef("lease_worker_id")))
     isolation = Runtime.objects.filter(sandbox=OuterRef("sandbox_id"), ended_at=None).values("isolation")
-    rows = Conversation.objects.filter(pk__in=list(conversation_ids)).annotate(
+    rows = Conversation.objects.annotate(
         queued=Case(
             When(Q(due_since__isnull=False) & ~held, then=Value(True)),
             default=Value(False),
@@ -148,19 +188,24 @@ def statuses(conversation_ids: Iterable[UUID]) -> dict[UUID, Status]:
         isolation=Subquery(isolation[:1]),
     )
     fields = ("id", "last_sequence", "agent_state", "sandbox__state", "isolation", "queued", "title")
-    return {row["id"]: _status(row) for row in rows.values(*fields)}
+    return rows.values_list(*fields)
 
 
-def _status(row: dict[str, Any]) -> Status:
+_state = PreparedRead(lambda: _states().filter(pk=Parameter("id", UUIDField())))
+
+
+def _status(
+    last_sequence: int, agent_state: str, sandbox_state: str, isolation: str, queued: bool, title: str
+) -> Status:
     frame = {
         "type": "status",
-        "agent_state": row["agent_state"],
-        "sandbox_state": row["sandbox__state"],
-        "isolation": row["isolation"],
-        "queued": row["queued"],
-        "title": row["title"],
+        "agent_state": agent_state,
+        "sandbox_state": sandbox_state,
+        "isolation": isolation,
+        "queued": queued,
+        "title": title,
     }
-    return Status(row["last_sequence"], json.dumps(frame))
+    return Status(last_sequence, json.dumps(frame))
 
 
 def usage_frame(conversation_id: UUID) -> str:

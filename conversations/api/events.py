@@ -10,7 +10,7 @@ from ninja import Query, Router
 
 from conversations.api.requests import ERRORS, ApiRequest, find
 from conversations.api.schemas import EventPage
-from conversations.wire import FRAME_EVENTS, Line, lines_after
+from conversations.wire import Line, lines_after
 
 router = Router(tags=["events"])
 PAGE_CHARACTERS = 8_000_000
@@ -36,7 +36,7 @@ def list_events(
 
 def _lines(conversation_id: UUID, after: int) -> Iterator[Line]:
     """All of them, read in portions."""
-    while portion := lines_after(conversation_id, after, FRAME_EVENTS):
+    while portion := lines_after(conversation_id, after):
         yield from portion
         after = portion[-1].sequence
 

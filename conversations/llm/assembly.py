@@ -53,7 +53,8 @@ class Assembly:
 
     def add(self, delta: Any) -> None:
         """`delta` is a chunk's, or the message of a reply that was not streamed."""
-        self._append(self._reasoning, "reasoning", 0, getattr(delta, "reasoning_content", None))
+        reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+        self._append(self._reasoning, "reasoning", 0, reasoning)
         self._append(self._text, "text", 0, getattr(delta, "content", None))
         pieces: Sequence[Any] = getattr(delta, "tool_calls", None) or ()
         for place, piece in enumerate(pieces):
@@ -75,8 +76,8 @@ class Assembly:
         self._by_index[index] = len(self._calls) - 1
         return self._by_index[index]
 
-    def _append(self, channel_text: _Text, channel: Channel, index: int, piece: str | None) -> None:
-        if not piece:
+    def _append(self, channel_text: _Text, channel: Channel, index: int, piece: object) -> None:
+        if not piece or not isinstance(piece, str):  # some servers send a list of parts for what is no text
             return
         if self.first_piece_at is None:
             self.first_piece_at = time.monotonic()

@@ -4,14 +4,46 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Max, Q, Sum, UUIDField
 from django.db.models.functions import Now
 
 from conversations.llm import registry
 from conversations.llm.base import Model, Reply, Usage
 from conversations.models import LLMCall
+from openhands_site.prepared import Parameter, PreparedInsert, PreparedRead, PreparedUpdate
 
 _ESTIMATED_NOTE = "Tokens and cost are estimated from the call before."
+_CHARGED = ~Q(status__in=(LLMCall.Status.OPEN, LLMCall.Status.FAILED))
+_insert = PreparedInsert(
+    LLMCall, "id", "conversation", "fence", "model", "route", "status", "attempts", "error"
+)
+_settle_open = PreparedUpdate(
+    lambda: LLMCall.objects.filter(pk=Parameter("id", UUIDField()), status=LLMCall.Status.OPEN),
+    "status",
+    "attempts",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "cost",
+    "latency_ms",
+    "first_token_ms",
+    "error",
+    settled_at=Now(),
+)
+_sums = PreparedRead(
+    lambda: (
+        LLMCall.objects.filter(conversation_id=Parameter("conversation_id", UUIDField()))
+        .values("conversation_id")
+        .annotate(
+            known_cost=Sum("cost"),
+            unpriced=Count("pk", filter=_CHARGED & Q(cost=None)),
+            prompt=Sum("prompt_tokens"),
+            completion=Sum("completion_tokens"),
+            calls=Count("pk"),
+        )
+        .values_list("known_cost", "unpriced", "prompt", "completion", "calls")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +59,8 @@ class Spend:
 
 def open_call(*, conversation_id: UUID, fence: int, model: Model) -> UUID:
     """A row for a call about to be made; call it in a transaction that has checked the fence."""
-    call = LLMCall.objects.create(
-        conversation_id=conversation_id, fence=fence, model=model.name, route=model.route
-    )
+    call = LLMCall(conversation_id=conversation_id, fence=fence, model=model.name, route=model.route)
+    _insert.run(**vars(call))
     return call.pk
 
 
@@ -72,22 +103,11 @@ def settle_abandoned(conversation_id: UUID, below_fence: int) -> int:
 
 def spend(conversation_id: UUID) -> Spend:
     """Over all calls; one that failed is taken not to have been charged."""
-    charged = ~Q(status__in=(LLMCall.Status.OPEN, LLMCall.Status.FAILED))
-    found = LLMCall.objects.filter(conversation_id=conversation_id).aggregate(
-        known_cost=Sum("cost"),
-        unpriced=Count("pk", filter=charged & Q(cost=None)),
-        prompt=Sum("prompt_tokens"),
-        completion=Sum("completion_tokens"),
-        calls=Count("pk"),
-    )
-    nothing_known = Decimal(0) if not found["unpriced"] else None
-    return Spend(
-        nothing_known if found["known_cost"] is None else found["known_cost"],
-        found["unpriced"],
-        found["prompt"] or 0,
-        found["completion"] or 0,
-        found["calls"],
-    )
+    found = _sums.rows(conversation_id=conversation_id)
+    cost, unpriced, prompt, completion, calls = found[0] if found else (None, 0, 0, 0, 0)
+    if cost is None and not unpriced:
+        cost = Decimal(0)
+    return Spend(cost, unpriced, prompt or 0, completion or 0, calls)
 
 
 def _settle_by_estimate(call_id: UUID, status: LLMCall.Status) -> bool:
@@ -119,7 +139,8 @@ def _settle(
     latency_ms: int | None = None,
     first_token_ms: int | None = None,
 ) -> bool:
-    changed = LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.OPEN).update(
+    changed = _settle_open.run(
+        id=call_id,
         status=status,
         attempts=attempts,
         prompt_tokens=usage.prompt_tokens,
@@ -129,6 +150,5 @@ def _settle(
         latency_ms=latency_ms,
         first_token_ms=first_token_ms,
         error=error,
-        settled_at=Now(),
     )
     return changed == 1

@@ -44,4 +44,4 @@ SWEEPS = {
     "sandboxes": ["sandboxes.sweep.sweep"],
 }
 # What a worker does beside when it starts, likewise: dotted paths to functions without arguments.
-WARM_UPS = {"agent": ["conversations.llm.registry.warm_up"]}
+WARM_UPS = {"agent": ["conversations.tasks.warm_up", "conversations.llm.registry.warm_up"]}

@@ -108,6 +108,9 @@ class Excerpt:
         room = self._limit - len(self._head)
         if room > 0:
             self._head += text[:room]
+        if len(text) >= self._limit:
+            self._tail = text[-self._limit :]
+            return
         self._tail += text
         if len(self._tail) > 4 * self._limit:
             self._tail = self._tail[-self._limit :]

@@ -3,14 +3,16 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from conversations import listing, services, timeline, views
 from conversations.events import AgentStateChanged, Message
-from conversations.models import Conversation
+from conversations.models import Conversation, LLMCall
 from conversations.timeline import Draft
 
 pytestmark = pytest.mark.django_db
@@ -231,3 +233,35 @@ def test_the_image_is_asked_for_where_there_is_a_choice(
     assert refused.status_code == 422
     assert b"only Docker&#x27;s have" in refused.content
     assert b'<details class="options" open>' in refused.content
+
+
+def test_the_list_asks_as_often_with_many_conversations_as_with_one(
+    page: Client, begin: Begin, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    begin()
+    page.get("/")
+    with CaptureQueriesContext(connection) as alone:
+        page.get("/")
+    for number in range(listing.CONVERSATIONS_A_PAGE):
+        conversation = begin(f"Task {number}")
+        say(conversation, 3)
+        LLMCall.objects.create(conversation=conversation, fence=1, model="m", route="r", cost=1)
+    with django_assert_num_queries(len(alone)):
+        html = page.get("/").content.decode()
+    assert html.count("Task ") >= listing.CONVERSATIONS_A_PAGE
+    assert len(alone) <= 8
+
+
+def test_the_live_page_asks_as_often_for_a_long_log_as_for_a_short_one(
+    page: Client, begin: Begin, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    conversation = begin()
+    address = conversation.get_absolute_url()
+    page.get(address)
+    with CaptureQueriesContext(connection) as short:
+        page.get(address)
+    say(conversation, views.EVENTS_A_PAGE + 50)
+    with django_assert_num_queries(len(short)):
+        html = page.get(address).content.decode()
+    assert len(sequences(html)) == views.EVENTS_A_PAGE
+    assert len(short) <= 8

@@ -35,7 +35,7 @@ def test_the_text_that_is_passed_on_says_what_the_event_says(
 ) -> None:
     [event] = timeline.append(conversation.pk, Draft(payload, "agent"))  # type: ignore[arg-type]
     event.refresh_from_db()
-    [line] = wire.lines_after(conversation.pk, event.sequence - 1, 10)
+    [line] = wire.lines_after(conversation.pk, event.sequence - 1)
     assert json.loads(line.json) == wire.to_wire(event)
 
 
