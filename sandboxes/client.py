@@ -1,6 +1,8 @@
 """The typed client of the action server. Everything here runs on one event loop and may be cancelled at any time:
 an action goes on where its caller went away, and the same `put_action` joins it again."""
 
+import asyncio
+import atexit
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,10 +10,10 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from openhands_site.http_session import LoopSession
 from sandboxes.errors import ActionRefused, BootChanged, Discarded, FenceTooOld, Unreachable
 from sandboxes.protocol import ActionRequest, Health, Part, Refusal, Result
 
@@ -24,7 +26,7 @@ _REFUSALS: dict[str, type[ActionRefused]] = {
     "fence_too_old": FenceTooOld,
     "discarded": Discarded,
 }
-_session = LoopSession()
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ async def discard_action(reachable: Reachable, action_id: UUID) -> None:
 
 async def close() -> None:
     """Closes this loop's session; the next request makes a new one."""
-    await _session.close()
+    session = _sessions.pop(asyncio.get_running_loop(), None)
+    if session is not None:
+        await session.close()
 
 
 class _Unacceptable(Exception):
@@ -88,7 +92,7 @@ async def _request(
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     headers = {"Authorization": f"Bearer {reachable.key}", "Content-Type": "application/json"}
     try:
-        async with _session.get().request(
+        async with _session().request(
             method, reachable.url + path, data=_stream(body), headers=headers, timeout=timeout
         ) as response:
             if response.status >= 400:
@@ -108,3 +112,21 @@ async def _refusal(response: aiohttp.ClientResponse) -> Exception:
     if refusal.code == "unauthorized":
         return Unreachable("Something answers in the sandbox's place that does not know its key.")
     return _REFUSALS.get(refusal.code, _Unacceptable)(refusal.message)
+
+
+def _session() -> aiohttp.ClientSession:
+    """One a loop, without a limit: each of a hundred conversations waits for an action of its own."""
+    loop = asyncio.get_running_loop()
+    session = _sessions.get(loop)
+    if session is None or session.closed:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        _sessions[loop] = session
+        atexit.register(_close_at_exit, loop)
+    return session
+
+
+def _close_at_exit(loop: asyncio.AbstractEventLoop) -> None:
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(close(), loop).result(1)

@@ -66,7 +66,7 @@ def put_on() -> None:
     from conversations.agent.inbox import Inbox
     from conversations.agent.loop import Agent
     from conversations.llm import usage
-    from conversations.llm.attempts import RemoteModel
+    from conversations.llm.client import LiteLLMModel
     from sandboxes import client
 
     Agent.work = _turn(Agent.work)  # type: ignore[method-assign]
@@ -75,7 +75,7 @@ def put_on() -> None:
     ModelCaller._open_call = _within("database: call opened")(ModelCaller._open_call)  # type: ignore[method-assign]
     usage.settle_call = _within("database: call settled")(usage.settle_call)
     Inbox.wait = _wait(Inbox.wait)  # type: ignore[method-assign]
-    RemoteModel.complete = _elsewhere("complete")(RemoteModel.complete)  # type: ignore[method-assign]
+    LiteLLMModel.complete = _elsewhere("complete")(LiteLLMModel.complete)  # type: ignore[method-assign]
     client.put_action = _elsewhere("put_action")(client.put_action)
     Executor.execute = _within("carrying out, without the wait")(Executor.execute)  # type: ignore[method-assign]
 

@@ -1,39 +1,58 @@
-"""Models behind LiteLLM: the one place that imports it and calls it."""
+"""Models behind LiteLLM: the one place that imports it, calls it and counts what a call cost."""
 
+import asyncio
 import copy
+import itertools
 import logging
 import os
+import random
 import threading
+import time
 import warnings
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import structlog
 from django.conf import settings
 
-from conversations.llm import compatible, routing
+from conversations.llm import failures, registry, routing
 from conversations.llm.assembly import Assembly
-from conversations.llm.attempts import Heard, RemoteModel, check_finish
-from conversations.llm.base import ModelChoice, Request
+from conversations.llm.base import ModelChoice, OnDelta, Reply, Request, Usage
 from conversations.llm.errors import LLMError
+from conversations.llm.prices import Price
 
+log = structlog.get_logger(__name__)
 _importing = threading.Lock()
+# Given with a base URL that takes no key: without one LiteLLM would send a key out of the server's environment.
+_NO_KEY = "none"
 
 
-def create(choice: ModelChoice) -> RemoteModel:
-    """The factory for every name that has none of its own. The first that needs LiteLLM takes seconds to import it."""
+@dataclass(frozen=True)
+class Backoff:
+    """How long to wait between attempts, in seconds."""
+
+    first: float = 1.0
+    longest: float = 60.0
+
+    def wait(self, attempt: int, asked: float | None) -> float:
+        """After attempt 1, 2, …: what the provider `asked` for, else twice as long each time, with jitter."""
+        if asked is not None:
+            return min(asked, self.longest)
+        return min(self.first * 2.0 ** (attempt - 1), self.longest) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def create(choice: ModelChoice) -> "LiteLLMModel":
+    """The factory for every name that has none of its own. The first call imports LiteLLM, which takes seconds."""
     if choice.api_key.startswith("os.environ/"):
         # LiteLLM's notation for "read it from the environment", which is the server's.
         raise LLMError("The key is not a key: set it itself.", code="key_refused", fault="user")
-    route = routing.route(choice.name, choice.base_url)
-    if choice.base_url and routing.speaks_openai(choice.name):
-        return RemoteModel(choice, route, compatible.Endpoint(choice, routing.bare(route)).attempt)
     with _importing:
-        return RemoteModel(choice, route, LiteLLM(choice, route, load()).attempt)
+        return LiteLLMModel(choice, _litellm())
 
 
 @cache
-def load() -> Any:
-    """The module `litellm`, imported at the first call."""
+def _litellm() -> Any:
     # Before the import: without it LiteLLM fetches its table of prices from the internet.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     with warnings.catch_warnings():
@@ -58,48 +77,79 @@ def _silence() -> None:
 def _warm_up(litellm: Any) -> None:
     """A call that goes nowhere: the first one imports for a second, which must not halt the event loop."""
     pieces = litellm.completion(
-        model="openai/warm-up",
+        model=f"{routing.COMPATIBLE}/warm-up",
         messages=[{"role": "user", "content": "Hello"}],
         tools=[{"type": "function", "function": {"name": "wave", "parameters": {"type": "object"}}}],
         mock_response="Hello",
         stream=True,
         api_base="http://localhost",
-        api_key="none",
+        api_key=_NO_KEY,
     )
     for _ in pieces:
         pass
 
 
-class LiteLLM:
-    """One model at its provider, called through LiteLLM."""
+class LiteLLMModel:
+    """One model with its key and base URL."""
 
-    def __init__(self, choice: ModelChoice, route: str, litellm: Any) -> None:
+    def __init__(self, choice: ModelChoice, litellm: Any, backoff: Backoff | None = None) -> None:
+        self.name = choice.name
+        self.route = routing.route(choice.name, choice.base_url)
         self._choice = choice
-        self._route = route
         self._litellm = litellm
+        self._backoff = backoff or Backoff()
+        self._price = registry.price(choice.name)
 
-    async def attempt(self, request: Request, assembly: Assembly, heard: Heard) -> Any:
-        answer = await self._litellm.acompletion(**self._arguments(request))
-        if not settings.LLM_STREAM:
-            assembly.add(answer.choices[0].message)
-            check_finish(answer.choices[0].finish_reason)
-            return getattr(answer, "usage", None)
-        usage = None
-        try:
-            async for chunk in answer:
-                heard()
-                if chunk.choices:
-                    assembly.add(chunk.choices[0].delta)
-                usage = getattr(chunk, "usage", None) or usage
-        finally:
-            await answer.aclose()
-        # The chunks cannot tell: LiteLLM ends a stream that was cut with a finish of its own making.
-        check_finish(answer.received_finish_reason)
-        return usage
+    async def complete(self, request: Request, on_delta: OnDelta) -> Reply:
+        started = time.monotonic()
+        for attempt in itertools.count(1):
+            assembly = Assembly(attempt, on_delta)
+            try:
+                usage = await self._attempt(request, assembly)
+            except Exception as error:  # noqa: BLE001 -- another's code: what it raises is judged in one place
+                problem = failures.explain(
+                    error, self._choice, patience=settings.LLM_TIMEOUT, attempts=attempt
+                )
+                wait = self._backoff.wait(attempt, failures.retry_after(error))
+            else:
+                return self._reply(assembly, usage, attempt, started)
+            # Outside the except block, so that what is raised does not carry the original, which may hold the key.
+            if not problem.retryable or attempt > settings.LLM_RETRIES:
+                raise problem
+            log.warning(
+                "a model call failed",
+                model=self.name,
+                code=problem.code,
+                attempt=attempt,
+                wait=round(wait, 2),
+            )
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable: the attempts do not end by themselves")
+
+    async def _attempt(self, request: Request, assembly: Assembly) -> Any:
+        """Fills the assembly; returns LiteLLM's usage, or None. LLM_TIMEOUT bounds each silence, not the whole."""
+        async with asyncio.timeout(settings.LLM_TIMEOUT) as patience:
+            answer = await self._litellm.acompletion(**self._arguments(request))
+            if not settings.LLM_STREAM:
+                assembly.add(answer.choices[0].message)
+                _check_finish(answer.choices[0].finish_reason)
+                return getattr(answer, "usage", None)
+            usage = None
+            try:
+                async for chunk in answer:
+                    patience.reschedule(asyncio.get_running_loop().time() + settings.LLM_TIMEOUT)
+                    if chunk.choices:
+                        assembly.add(chunk.choices[0].delta)
+                    usage = getattr(chunk, "usage", None) or usage
+            finally:
+                await answer.aclose()
+            # The chunks cannot tell: LiteLLM ends a stream that was cut with a finish of its own making.
+            _check_finish(answer.received_finish_reason)
+            return usage
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         arguments: dict[str, Any] = {
-            "model": self._route,
+            "model": self.route,
             # LiteLLM edits both in place, and neither is ours to change.
             "messages": [dict(message) for message in request.messages],
             "stream": settings.LLM_STREAM,
@@ -113,8 +163,41 @@ class LiteLLM:
             arguments["stream_options"] = {"include_usage": True}
         if self._choice.base_url:
             arguments["api_base"] = self._choice.base_url
-            # Without a key LiteLLM would send one out of the server's environment.
-            arguments["api_key"] = self._choice.api_key or "none"
+            arguments["api_key"] = self._choice.api_key or _NO_KEY
         elif self._choice.api_key:
             arguments["api_key"] = self._choice.api_key
         return arguments
+
+    def _reply(self, assembly: Assembly, usage: Any, attempt: int, started: float) -> Reply:
+        first = assembly.first_piece_at
+        return Reply(
+            assembly.text,
+            assembly.tool_calls,
+            assembly.reasoning,
+            _usage(usage, self._price),
+            attempts=attempt,
+            latency_ms=round((time.monotonic() - started) * 1000),
+            first_token_ms=round((first - started) * 1000)
+            if first is not None and settings.LLM_STREAM
+            else None,
+        )
+
+
+def _check_finish(reason: str | None) -> None:
+    if reason is None:
+        raise failures.IncompleteReplyError
+    if reason == "content_filter":
+        raise failures.FilteredReplyError
+
+
+def _usage(usage: Any, price: Price | None) -> Usage:
+    if usage is None:
+        return Usage()
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None)
+    written = getattr(details, "cache_creation_tokens", None) or 0
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    if prompt is None or completion is None:
+        return Usage(prompt, cached, completion)
+    cost = price.cost(prompt, completion, cached=cached or 0, written=written) if price else None
+    return Usage(prompt, cached, completion, cost)

@@ -1,5 +1,4 @@
-"""What a call of a provider raises, as an LLMError that says what to do. Of LiteLLM's exceptions it knows the names, so
-that LiteLLM is not imported."""
+"""What LiteLLM raises, as an LLMError that says what to do. It names exceptions, so that LiteLLM is not imported."""
 
 import re
 from collections.abc import Mapping
@@ -23,15 +22,6 @@ class IncompleteReplyError(Exception):
 
 class FilteredReplyError(Exception):
     """The provider withheld the reply (finish reason `content_filter`)."""
-
-
-class ProviderError(Exception):
-    """An answer that is no reply: its status, what stood in it, and its headers."""
-
-    def __init__(self, status_code: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status_code = status_code
-        self.headers = headers or {}
 
 
 @dataclass(frozen=True)
@@ -98,18 +88,6 @@ _KINDS = {
     "unavailable": _Kind("provider", True, "The provider failed: wait a little, then resume.{detail}"),
     "llm_error": _Kind("server", False, "The call of {model} failed.{detail}"),
 }
-_NO_CREDIT = ("insufficient_quota", "exceeded your current quota")
-# What servers say of a request that is longer than the model can read, and with which status.
-_TOO_LONG = {400, 413, 422}
-_PHRASES = (
-    "context_length_exceeded",
-    "context length",
-    "context window",
-    "context size",
-    "prompt is too long",
-    "input is too long",
-    "too many tokens",
-)
 _BY_STATUS = {
     401: "key_refused",
     402: "no_credit",
@@ -160,13 +138,11 @@ def _classify(error: Exception) -> str:
         return "content_policy"
     if isinstance(error, TimeoutError) or "APITimeoutError" in names:
         return "timeout"
-    if "ContextWindowExceededError" in names or (
-        status in _TOO_LONG and any(phrase in text for phrase in _PHRASES)
-    ):
+    if "ContextWindowExceededError" in names:
         return "context_window"
     if "provider not provided" in text:
         return "provider_unknown"
-    if any(phrase in text for phrase in _NO_CREDIT) or getattr(error, "code", "") == "insufficient_quota":
+    if "insufficient_quota" in text or getattr(error, "code", "") == "insufficient_quota":
         return "no_credit"
     if status == 400 and ("content_policy" in text or "content policy" in text or "content_filter" in text):
         return "content_policy"
@@ -180,7 +156,7 @@ def _classify(error: Exception) -> str:
 def _by_status(status: object, names: set[str]) -> str:
     if not isinstance(status, int):
         return "unreachable" if "APIConnectionError" in names else "llm_error"
-    if status < 400:
+    if status < 300:
         return "unreadable"
     if status >= 500:
         return "unavailable"

@@ -9,7 +9,7 @@
     litellm_proxy/claude           given      hosted_vllm/claude              the proxy speaks OpenAI's protocol
     anthropic/claude-sonnet-4-5    given      anthropic/claude-sonnet-4-5     Anthropic's protocol at that URL
 
-What goes by `hosted_vllm/` at a base URL is asked without LiteLLM (conversations.llm.compatible).
+The route `hosted_vllm/` speaks the same protocol as `openai/` for a tenth of the work a call.
 """
 
 COMPATIBLE = "hosted_vllm"

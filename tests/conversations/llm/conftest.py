@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 from pytest_django import Settings
 
-from conversations.llm import client, compatible, routing
-from conversations.llm.attempts import Backoff, RemoteModel
+from conversations.llm import client
 from conversations.llm.base import Delta, ModelChoice, Reply, Request
+from conversations.llm.client import Backoff, LiteLLMModel
 from openhands_site import async_thread
 from tests.fakes.openai_server import OpenAIServer
 
@@ -34,7 +34,7 @@ TOOL = {
 class Call:
     """One model and what was seen of its calls."""
 
-    model: RemoteModel
+    model: LiteLLMModel
     deltas: list[Delta] = field(default_factory=list)
 
     def start(self, request: Request | None = None) -> "Future[Reply]":
@@ -60,19 +60,14 @@ def both_ways(request: pytest.FixtureRequest, settings: Settings) -> bool:
     return bool(request.param)
 
 
-@pytest.fixture(params=["directly", "through LiteLLM"])
-def call_to(request: pytest.FixtureRequest) -> Callable[..., Call]:
-    """A call to a stand-in server, with waits of a few milliseconds. LiteLLM is there for other protocols; that it is
-    asked in this one, too, shows that the two ways are one to whoever calls."""
+@pytest.fixture
+def call_to() -> Callable[..., Call]:
+    """A call to a stand-in server, with waits of a few milliseconds."""
 
     def make(server: OpenAIServer, name: str = "openai/gpt-4o", api_key: str = OpenAIServer.api_key) -> Call:
         choice = ModelChoice(name, api_key, server.base_url)
-        route = routing.route(name, server.base_url)
-        if request.param == "directly" and routing.provider(route) == routing.COMPATIBLE:
-            attempt = compatible.Endpoint(choice, routing.bare(route)).attempt
-        else:
-            attempt = client.LiteLLM(choice, route, client.load()).attempt
-        return Call(RemoteModel(choice, route, attempt, Backoff(first=0.01)))
+        client.create(choice)  # imports LiteLLM
+        return Call(LiteLLMModel(choice, client._litellm(), Backoff(first=0.01)))
 
     return make
 

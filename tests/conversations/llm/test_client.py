@@ -9,8 +9,8 @@ import pytest
 from pytest_django import Settings
 
 from conversations.llm import client
-from conversations.llm.attempts import Backoff
 from conversations.llm.base import ModelChoice, Request
+from conversations.llm.client import Backoff
 from conversations.llm.errors import LLMError
 from tests.conversations.llm.conftest import TOOL, Call
 from tests.fakes.openai_server import OpenAIServer, Turn

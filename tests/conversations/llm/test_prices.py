@@ -57,7 +57,7 @@ def test_a_price_of_nothing_is_believed_of_ones_own_machine_alone() -> None:
 def test_costs_agree_with_litellms_own_calculation(
     name: str, prompt: int, completion: int, cached: int
 ) -> None:
-    litellm = client.load()
+    litellm = client._litellm()
     usage = litellm.Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,

@@ -38,5 +38,5 @@ def test_a_users_base_url_gets_no_calls_that_are_signed_with_the_servers_cloud_t
 
 
 def test_the_known_providers_are_those_of_litellm() -> None:
-    litellm = client.load()
+    litellm = client._litellm()
     assert {str(provider.value) for provider in litellm.provider_list} == routing.PROVIDERS
