@@ -94,7 +94,9 @@ else:
             "min_size": 1,
             "max_size": env.number("DATABASE_POOL", 32, at_least=2),
             # Given up, an attempt is made anew for the next who asks; else the pauses between them grow to minutes.
+            # Who waits already is no such, so nobody waits for longer than the attempt.
             "reconnect_timeout": 5,
+            "timeout": 5,
         },
     }
 DATABASES = {"default": _database}
