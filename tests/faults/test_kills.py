@@ -11,6 +11,7 @@ import pytest
 
 from sandboxes.backends.places import Place
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import GOES_ON_SECONDS, Deployment, Task, await_value, descendants, processes
 
 pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest.mark.timeout(240)]
@@ -18,8 +19,8 @@ STEPS = 30
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Deployment]:
-    with Deployment(tmp_path_factory.mktemp("kills") / "home", database_url=database_url) as deployment:
+def deployment(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("kills") / "home", database_url=new_database()) as deployment:
         yield deployment
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import Deployment, await_value
 
 pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest.mark.timeout(180)]
@@ -17,9 +18,9 @@ MEND = "from openhands_site.work import mending; print(*mending.mend_all(), sep=
 
 
 def test_a_frozen_worker_is_told_and_freed_and_when_it_wakes_up_every_command_has_run_once(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, new_database: NewDatabase
 ) -> None:
-    with Deployment(tmp_path / "home", database_url=database_url) as deployment, deployment.api() as api:
+    with Deployment(tmp_path / "home", database_url=new_database()) as deployment, deployment.api() as api:
 
         def said(program: str) -> str:
             return deployment.manage("shell", "--no-imports", "-c", program).stdout

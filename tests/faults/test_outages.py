@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.small_disk import SmallDisk
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import Deployment, Farm, Task, await_value
 
 pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest.mark.timeout(400)]
@@ -19,8 +20,8 @@ STOLEN = "the conversation was taken over or deleted"
 
 
 @pytest.fixture
-def farm(tmp_path: Path, database_url: str) -> Iterator[Farm]:
-    with Farm(tmp_path / "home", database_url=database_url) as farm:
+def farm(tmp_path: Path, new_database: NewDatabase) -> Iterator[Farm]:
+    with Farm(tmp_path / "home", database_url=new_database()) as farm:
         farm.start_worker("one")
         farm.start_worker("two")
         yield farm
@@ -74,9 +75,10 @@ def assert_stopped_at_once(task: Task) -> None:
 
 
 def test_with_the_database_away_for_ten_seconds_nothing_is_lost_or_taken_from_the_living(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, new_database: NewDatabase
 ) -> None:
     """SQLite: another process holds the lock of writers. PostgreSQL: the line to it is cut."""
+    database_url = new_database()
     address = urlsplit(database_url)
     if not database_url:
         with Farm(tmp_path / "home") as farm:
@@ -124,11 +126,11 @@ def hold_lock(path: Path, seconds: float) -> None:
 
 @pytest.mark.service("tmpfs")
 def test_with_the_disk_full_in_the_middle_of_a_step_the_work_waits_and_goes_on_after(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, new_database: NewDatabase
 ) -> None:
     with (
         SmallDisk(tmp_path / "small", 96) as disk,
-        Deployment(disk.folder / "home", database_url=database_url) as deployment,
+        Deployment(disk.folder / "home", database_url=new_database()) as deployment,
         deployment.api() as api,
     ):
         task = deployment.begin(api, steps=30)
@@ -147,5 +149,7 @@ def test_with_the_disk_full_in_the_middle_of_a_step_the_work_waits_and_goes_on_a
         assert "lost" not in {payload["outcome"] for payload in outcomes}
         assert len(task.ran()) >= 20
         await_value(
-            lambda: not deployment.query("SELECT 1 FROM conversations_conversation WHERE due_since > '0'")
+            lambda: (
+                not deployment.query("SELECT 1 FROM conversations_conversation WHERE due_since IS NOT NULL")
+            )
         )

@@ -36,7 +36,7 @@ QUICK = 2.0  # seconds
 SIGN_IN = 5.0  # of them a slow machine needs most for the password alone
 PATIENCE = (
     4.0,
-    8.0,
+    9.0,
 )  # seconds within which an outage of the database is told; the browser waits 8 s for an answer
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import Farm, await_value, signal_to
 
 pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest.mark.timeout(900)]
@@ -30,9 +31,9 @@ WORKERS = ("one", "two", "three", "four")
 
 
 @pytest.fixture
-def farm(tmp_path: Path, database_url: str) -> Iterator[Farm]:
+def farm(tmp_path: Path, new_database: NewDatabase) -> Iterator[Farm]:
     # Dead after 2 s in place of 6, so that three times as much happens in a minute.
-    with Farm(tmp_path / "home", database_url=database_url, WORKER_DEAD_AFTER="2") as farm:
+    with Farm(tmp_path / "home", database_url=new_database(), WORKER_DEAD_AFTER="2") as farm:
         yield farm
 
 

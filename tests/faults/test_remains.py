@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import Deployment, await_value, descendants, processes
 from tests.faults.test_kills import action_server_of
 
@@ -20,8 +21,8 @@ PROGRAMS = ("web", "agent", "background", "redis")
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, database_url: str) -> Iterator[Deployment]:
-    with Deployment(tmp_path / "home", database_url=database_url) as deployment:
+def deployment(tmp_path: Path, new_database: NewDatabase) -> Iterator[Deployment]:
+    with Deployment(tmp_path / "home", database_url=new_database()) as deployment:
         yield deployment
 
 
@@ -99,8 +100,8 @@ def test_rows_folders_processes_ports_and_descriptors_are_what_they_were(deploym
             assert count <= before.descriptors[name] + 8, f"{name} keeps descriptors open"
 
 
-def test_nothing_is_left_when_the_server_has_ended(tmp_path: Path, database_url: str) -> None:
-    with Deployment(tmp_path / "home", database_url=database_url) as deployment, deployment.api() as api:
+def test_nothing_is_left_when_the_server_has_ended(tmp_path: Path, new_database: NewDatabase) -> None:
+    with Deployment(tmp_path / "home", database_url=new_database()) as deployment, deployment.api() as api:
         task = deployment.begin(api, steps=30)
         task.await_words(3)
         deployment.stop()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.fakes.openai_server import OpenAIServer, Turn
+from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import Deployment, await_value
 from tests.faults.invariants import check_log
 from tests.journeys.installation import events_of, wait_for_state
@@ -30,7 +31,7 @@ def server() -> Iterator[OpenAIServer]:
 
 @pytest.fixture(scope="module")
 def deployment(
-    tmp_path_factory: pytest.TempPathFactory, database_url: str, server: OpenAIServer
+    tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase, server: OpenAIServer
 ) -> Iterator[Deployment]:
     home: Path = tmp_path_factory.mktemp("stops") / "home"
     provider = {
@@ -38,7 +39,7 @@ def deployment(
         "LLM_BASE_URL": server.base_url,
         "LLM_API_KEY": server.api_key,
     }
-    with Deployment(home, database_url=database_url, **provider) as deployment:
+    with Deployment(home, database_url=new_database(), **provider) as deployment:
         yield deployment
 
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sandboxes', '0001_initial'),
+        ('sandboxes', '0002_image'),
         ('workers', '0002_judges_from'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
