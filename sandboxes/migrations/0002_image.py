@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sandboxes', '0002_due_index'),
+        ('sandboxes', '0001_initial'),
     ]
 
     operations = [
