@@ -45,7 +45,11 @@ def test_another_process_finds_a_life_and_ends_it(begin: Begin, docker_installat
         "    print(life.sandbox_id)\n"
         "    DockerBackend().stop(life.sandbox_id, life.handle)\n"
     )
-    environment = {**os.environ, "OPENHANDS_INSTALLATION_ID": docker_installation}
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "openhands_site.settings",
+        "OPENHANDS_INSTALLATION_ID": docker_installation,
+    }
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=environment,
