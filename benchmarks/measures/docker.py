@@ -15,12 +15,13 @@ from benchmarks.measures.steps import step_times
 from benchmarks.watching import ROOT
 
 DATABASE = False
+NOBODY = "http://127.0.0.1:9"  # a provider that nobody asks
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
     installation_id = f"bench-{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        there = Installation(Path(folder) / "home", "", OPENHANDS_INSTALLATION_ID=installation_id)
+        there = Installation(Path(folder) / "home", NOBODY, OPENHANDS_INSTALLATION_ID=installation_id)
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.docker_starts", str(bench.count(30, 2))],
             cwd=ROOT,

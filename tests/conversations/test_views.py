@@ -213,15 +213,6 @@ def test_a_page_shows_what_was_spent_and_what_keeps_the_sandbox_in(page: Client,
     assert "$0.00" in html
 
 
-def test_opening_a_page_takes_as_many_queries_for_many_events_as_for_few(
-    page: Client, begin: Begin, django_assert_max_num_queries: Callable[[int], object]
-) -> None:
-    conversation = begin()
-    say(conversation, 150)
-    with django_assert_max_num_queries(8):  # type: ignore[attr-defined]
-        page.get(conversation.get_absolute_url())
-
-
 def test_the_image_is_asked_for_where_there_is_a_choice(
     client: Client, owner: User, settings: Settings
 ) -> None:
