@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from sandboxes.backends.docker import images
+from tests.faults.deployment import PROGRAMS, children
 from tests.journeys.installation import Installation, events_of, wait_for_state
 from tests.journeys.places import docker_environment
 from tests.sandboxes import engine
@@ -81,15 +82,20 @@ def test_a_container_that_is_killed_comes_back_over_its_volume(
     assert engine.belongings(environment["OPENHANDS_INSTALLATION_ID"])  # its volumes
 
 
-def test_a_server_that_is_killed_finds_its_container_again_and_the_command_in_it_goes_on(
-    tmp_path: Path, environment: dict[str, str]
+@pytest.mark.parametrize("victim", ["server", "worker"])
+def test_a_server_or_worker_that_is_killed_finds_its_container_again_and_the_command_in_it_goes_on(
+    tmp_path: Path, environment: dict[str, str], victim: str
 ) -> None:
     with Installation(tmp_path / "home", **environment) as installation, installation.api() as api:
         conversation_id = file_task(api, seconds=20)
         container = engine.inspect(the_container(environment))["Id"]
-        os.killpg(installation.process.pid, signal.SIGKILL)
-        installation.process.wait(10)
-        installation.start()
+        if victim == "worker":
+            (worker,) = children(installation.process.pid, PROGRAMS["agent"])
+            os.kill(worker, signal.SIGKILL)
+        else:
+            os.killpg(installation.process.pid, signal.SIGKILL)
+            installation.process.wait(10)
+            installation.start()
         wait_for_state(api, conversation_id, "finished")
         assert engine.inspect(the_container(environment))["Id"] == container
         events = events_of(api, conversation_id)
