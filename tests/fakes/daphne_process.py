@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 from django.db import connection
 
+from tests.fakes.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,9 +40,7 @@ class DaphneProcess:
 
     def __init__(self, redis_url: str, *, log: Path | None = None, **environment: str) -> None:
         self._log = log
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "openhands_site.settings",
