@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fakes.openai_server import Turn
-from tests.journeys.installation import free_port
+from tests.fakes.ports import free_port
 
 CALC = "def add(a, b):\n    return a - b\n"
 TEST = """import unittest
