@@ -64,8 +64,6 @@ KNOWN = {
     "PAGE /accounts/password/reset/done/": NOBODYS,
     "PAGE /accounts/password/reset/key/done/": NOBODYS,
     r"PAGE /accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)/$": NOBODYS,
-    "PAGE /alive": NOBODYS,
-    "PAGE /ready": NOBODYS,
     "PAGE /api/": NOBODYS,
     "PAGE /api/docs": NOBODYS,
     "PAGE /api/openapi.json": NOBODYS,

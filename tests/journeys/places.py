@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 from django.test import override_settings
@@ -21,6 +22,11 @@ class Place:
     image: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
+    @contextmanager
+    def of_its_own(self) -> Iterator[Self]:
+        """The place for one installation, of which nothing stays."""
+        yield self
+
     def left(self, home: Path) -> list[str]:
         """What is there of sandboxes, once all were removed."""
         return [path.name for path in (home / "sandboxes").iterdir() if path.is_dir()]
@@ -28,6 +34,11 @@ class Place:
 
 @dataclass(frozen=True)
 class DockerPlace(Place):
+    @contextmanager
+    def of_its_own(self) -> Iterator[Self]:
+        with docker_environment() as environment:
+            yield replace(self, environment={**self.environment, **environment})
+
     def left(self, home: Path) -> list[str]:
         return engine.belongings(self.environment["OPENHANDS_INSTALLATION_ID"])
 
@@ -47,9 +58,9 @@ def docker() -> Iterator[Place]:
     write = [f"RUN printf '%s' {_quoted(text)} > /srv/calc/{name}" for name, text in files.items()]
     commit = f"cd /srv/calc && git init -q -b main && git add . && git {IDENTITY} commit -q -m Begin"
     lines = ["RUN mkdir /srv/calc", *write, f"RUN {commit} && chown -R 1000:1000 /srv/calc"]
-    with engine.image(*lines) as image, docker_environment() as environment:
+    with engine.image(*lines) as image:
         try:
-            yield DockerPlace("/srv/calc", image, {**environment, "SANDBOX_IMAGES": "openhands-tests-*"})
+            yield DockerPlace("/srv/calc", image, {"SANDBOX_IMAGES": "openhands-tests-*"})
         finally:
             engine.remove_derived(image)
 

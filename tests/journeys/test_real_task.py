@@ -39,13 +39,20 @@ def provider(server: OpenAIServer, *, stream: bool) -> dict[str, str]:
 
 
 @pytest.fixture(params=PLACES, scope="module")
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Made once: building an image takes seconds."""
     made = (
         places.docker()
         if request.param == "docker"
         else places.processes(tmp_path_factory.mktemp("at") / "s")
     )
     with made as there:
+        yield there
+
+
+@pytest.fixture
+def place(prepared: Place) -> Iterator[Place]:
+    with prepared.of_its_own() as there:
         yield there
 
 
