@@ -60,12 +60,13 @@ class Turn:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it came in."""
+    """A request as it came in; `connection` is the client's address and port."""
 
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
     at: float
+    connection: object
 
 
 Script = Callable[[dict[str, Any]], Turn]
@@ -133,12 +134,12 @@ class OpenAIServer:
         return web.json_response({"object": "list", "data": [{"id": "stand-in", "object": "model"}]})
 
     async def _elsewhere(self, request: web.Request) -> web.Response:
-        self.requests.append(Seen(request.path, dict(request.headers), {}, time.monotonic()))
+        self.requests.append(_seen(request, {}))
         return _error(Turn.failure(404, f"There is nothing at {request.path}."))
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        self.requests.append(Seen(request.path, dict(request.headers), body, time.monotonic()))
+        self.requests.append(_seen(request, body))
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if self._check_key and key != self.api_key:
             # As some providers do, it repeats the key that it refuses.
@@ -175,6 +176,12 @@ class OpenAIServer:
             await response.write(b"data: [DONE]\n\n")
         await response.write_eof()
         return response
+
+
+def _seen(request: web.Request, body: dict[str, Any]) -> Seen:
+    assert request.transport is not None
+    peer = request.transport.get_extra_info("peername")
+    return Seen(request.path, dict(request.headers), body, time.monotonic(), peer)
 
 
 async def _paced(chunks: list[dict[str, Any]], pause: float) -> AsyncIterator[dict[str, Any]]:

@@ -303,6 +303,14 @@ def test_a_key_that_names_a_variable_of_the_server_is_refused() -> None:
         client.create(ModelChoice("openai/gpt-4o", "os.environ/OPENHANDS_SECRET_KEYS"))
 
 
+def test_calls_in_a_row_go_over_one_connection(call_to: CallTo, both_ways: bool) -> None:
+    with OpenAIServer([TWO_CALLS, TWO_CALLS, Turn(text="Done.")]) as server:
+        call = call_to(server)
+        for _ in range(3):
+            call.run()
+    assert len({seen.connection for seen in server.requests}) == 1
+
+
 def test_many_calls_go_on_at_once(call_to: CallTo) -> None:
     with OpenAIServer([Turn(text=str(number), delay=0.3) for number in range(20)]) as server:
         call = call_to(server)
