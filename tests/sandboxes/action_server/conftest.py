@@ -31,6 +31,8 @@ class Server:
         self.key_file = folder / "key"
         self.key_file.write_text(KEY + "\n")
         announce = folder / "announced"
+        # pytest tells there which test is on, and its parameters: keys that are almost right, of one.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "sandboxes.action_server", "--announce", str(announce), *options),
@@ -38,7 +40,7 @@ class Server:
                 *("--key-file", "-" if key_on_stdin else str(self.key_file)),
             ],
             cwd=ROOT,
-            env={**os.environ, "HOME": str(self.home), **environment},
+            env={**inherited, "HOME": str(self.home), **environment},
             stdin=subprocess.PIPE if key_on_stdin else subprocess.DEVNULL,
         )
         if self.process.stdin:
