@@ -19,8 +19,8 @@ from accounts.models import APIKey, User
 from accounts.services import create_api_key
 from conversations import blobs
 from conversations.models import Blob, Conversation, Event, LLMCall
-from conversations.routing import websocket_urlpatterns
 from conversations.services import start_conversation
+from conversations.sockets.routing import websocket_urlpatterns
 from openhands_site.api import api
 from sandboxes.models import Sandbox
 from tests.fakes.socket_client import SocketClient

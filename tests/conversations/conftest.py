@@ -11,7 +11,7 @@ from pytest_django import Settings
 from accounts.models import User
 from conversations.models import Conversation
 from conversations.services import start_conversation
-from conversations.threads import in_thread
+from conversations.sockets.threads import in_thread
 from openhands_site import redis_server
 from tests.fakes.redis_process import RedisProcess
 

@@ -19,13 +19,14 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from accounts.models import User
-from conversations import frames, reader, services
-from conversations.credentials import Credentials, may_watch
+from conversations import services
 from conversations.errors import NotVisibleError, RefusedError
-from conversations.frames import BadFrameError, MessageFrame, OrderFrame, SeenFrame
 from conversations.models import Event
-from conversations.threads import in_thread
-from conversations.window import Window
+from conversations.sockets import frames, reader
+from conversations.sockets.credentials import Credentials, may_watch
+from conversations.sockets.frames import BadFrameError, MessageFrame, OrderFrame, SeenFrame
+from conversations.sockets.threads import in_thread
+from conversations.sockets.window import Window
 from conversations.wire import Page
 from openhands_site import outages
 

@@ -10,11 +10,12 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import reader, timeline
+from conversations import timeline
 from conversations.events import Message
 from conversations.models import Conversation
-from conversations.reader import Reader
 from conversations.services import start_conversation
+from conversations.sockets import reader
+from conversations.sockets.reader import Reader
 from conversations.timeline import Draft
 from conversations.wire import Page
 from openhands_site import redis_client

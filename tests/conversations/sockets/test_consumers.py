@@ -13,10 +13,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from accounts.services import create_api_key, revoke_api_key
-from conversations import consumers, timeline, window, wire
+from conversations import timeline, wire
 from conversations.events import Message
 from conversations.models import Conversation, Event
 from conversations.services import delete_conversation
+from conversations.sockets import consumers, window
 from conversations.timeline import Draft
 from openhands_site import redis_client
 from tests.conversations.conftest import in_database

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from conversations.consumers import EventsConsumer, NotFoundConsumer
+from conversations.sockets.consumers import EventsConsumer, NotFoundConsumer
 
 websocket_urlpatterns = [
     path("sockets/events/<uuid:conversation_id>", EventsConsumer.as_asgi(), name="events"),

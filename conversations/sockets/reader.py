@@ -19,7 +19,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from conversations import wire
-from conversations.threads import in_thread
+from conversations.sockets.threads import in_thread
 from conversations.wire import Page, Status
 from openhands_site import redis_client
 

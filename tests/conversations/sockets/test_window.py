@@ -1,4 +1,4 @@
-from conversations.window import GRACE_SECONDS, UNSEEN_BYTES, UNSEEN_EXTRAS, Window
+from conversations.sockets.window import GRACE_SECONDS, UNSEEN_BYTES, UNSEEN_EXTRAS, Window
 from conversations.wire import Frame
 
 
