@@ -30,16 +30,16 @@ def test_health_names_the_boot(server: Server) -> None:
     "method, where",
     [
         ("GET", "/health"),
-        ("PUT", path()),
-        ("POST", path() + "/interrupt"),
-        ("DELETE", path()),
+        ("PUT", "/actions/{id}"),
+        ("POST", "/actions/{id}/interrupt"),
+        ("DELETE", "/actions/{id}"),
         ("GET", "/no"),
     ],
 )
 def test_without_the_key_everything_is_refused(
     server: Server, method: str, where: str, key: str | None
 ) -> None:
-    status, answer = server.request(method, where, key=key)
+    status, answer = server.request(method, where.format(id=uuid.uuid4()), key=key)
     assert (status, answer["code"]) == (401, "unauthorized")
 
 
