@@ -1,11 +1,20 @@
 """The cast that every test may call on: owner, teammate, stranger, operator, their browsers and keys."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.test import Client
 
 from accounts.models import User
 from accounts.services import create_api_key
+from sandboxes.backends import memory
 from tests.services import pytest_runtest_setup  # noqa: F401 - pytest finds the hook here
+
+
+@pytest.fixture(autouse=True)
+def _no_sandbox_goes_on_in_memory() -> Iterator[None]:
+    yield
+    memory.kill_all()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from tests.journeys.places import docker_environment
 from tests.sandboxes import engine
 
 pytestmark = [pytest.mark.service("docker"), pytest.mark.timeout(400)]
-BRIDGE = "oh-engine0"
+BRIDGE = f"oh-{os.getpid()}"
 STEPS = ["echo one >> kept", "echo two >> kept; sleep {seconds}", "echo three >> kept; cat kept"]
 
 
@@ -103,8 +104,10 @@ def test_a_server_or_worker_that_is_killed_finds_its_container_again_and_the_com
 
 
 @contextmanager
-def own_engine(folder: Path) -> Iterator[Callable[[], None]]:
-    """An engine beside the machine's, with the image of sandboxes; what is given ends it and starts it again."""
+def own_engine() -> Iterator[tuple[str, Callable[[], None]]]:
+    """An engine beside the machine's, with the image of sandboxes: its address, and what ends it and starts it again."""
+    # Not pytest's own folder: its path may be too long for those of an engine's sockets.
+    folder = tempfile.mkdtemp(prefix="engine-")
     address = f"unix://{folder}/engine.sock"
     command = ["dockerd", "--host", address, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
     # A bridge of its own, and no rules: what the machine's engine has is not touched.
@@ -139,21 +142,22 @@ def own_engine(folder: Path) -> Iterator[Callable[[], None]]:
         with subprocess.Popen(["docker", "save", images.own_image()], stdout=subprocess.PIPE) as saved:
             load = ["docker", "--host", address, "load", "--quiet"]
             subprocess.run(load, stdin=saved.stdout, check=True, capture_output=True)
-        yield restart
+        yield address, restart
     finally:
         end()
         ip("link", "delete", BRIDGE)
-        # It leaves network namespaces mounted, which would keep the folder from being removed.
-        for left in Path(folder, "exec", "netns").glob("*"):
-            subprocess.run(["umount", left], check=True)
+        # What it leaves mounted, its network namespaces too, would keep the folder from being removed.
+        for left in [*Path(folder, "exec", "netns").glob("*"), Path(folder, "data")]:
+            subprocess.run(["umount", left], check=False, capture_output=True)
+        shutil.rmtree(folder)
 
 
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("dockerd"), reason="an engine of its own needs root"
 )
 def test_an_engine_that_is_restarted_takes_a_command_and_no_file(tmp_path: Path) -> None:
-    with own_engine(tmp_path) as restart:
-        environment = {"SANDBOX_BACKEND": "docker", "DOCKER_HOST": f"unix://{tmp_path}/engine.sock"}
+    with own_engine() as (address, restart):
+        environment = {"SANDBOX_BACKEND": "docker", "DOCKER_HOST": address}
         with Installation(tmp_path / "home", **environment) as installation, installation.api() as api:
             conversation_id = file_task(api, seconds=120)
             restart()
