@@ -4,7 +4,6 @@ Each authorises, opens its transaction, writes through the timeline and hints on
 `conversations.errors.RefusedError`s with a sentence for the person.
 """
 
-import re
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -19,13 +18,12 @@ from conversations.events import Control, Message, TitleChanged
 from conversations.llm import registry
 from conversations.models import Conversation, Event
 from conversations.timeline import Draft
+from conversations.titles import title_from
 from openhands_site import hints, redis_client
 from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
 TITLE_LIMIT = 200
-LINK = re.compile(r"!?\[([^\]]+)\]\([^)]*\)")
-MARKS = re.compile(r"^(?:[#>\s]|[-*+]\s|\[[ xX]\]\s)+|\*{2,}|`")
 NOT_YOURS = "There is no such conversation, or it is not yours."
 PersonalOrder = Literal["pause", "resume", "stop"]
 
@@ -49,7 +47,7 @@ def start_conversation(
     """
     wanted = Conversation(
         owner=owner,
-        title=_checked_title(title) if title.strip() else _title_from(text),
+        title=_checked_title(title) if title.strip() else title_from(text),
         model=_checked_model(model.strip() or registry.default_name(owner)),
         image=_checked_image(image),
         max_steps=_checked_steps(max_steps),
@@ -190,16 +188,6 @@ def _checked_title(title: str) -> str:
     if not 1 <= len(title) <= TITLE_LIMIT or not timeline.is_storable(title):
         raise InvalidInputError(f"A title has 1 to {TITLE_LIMIT} characters.", field="title")
     return title
-
-
-def _title_from(text: str) -> str:
-    """The first line of the message that says something, without its Markdown, shortened at a word."""
-    lines = (" ".join(raw.split()) for raw in text.splitlines())
-    line = next((line for line in lines if line.strip("`#> ") and not line.startswith("```")), "")
-    line = MARKS.sub("", LINK.sub(r"\1", line)).strip().rstrip(":")
-    if len(line) <= 80:
-        return line or "New conversation"
-    return line[:80].rsplit(" ", 1)[0] + "…"
 
 
 def _checked_model(name: str) -> str:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from conversations.events import Action
 from conversations.rendering import markdown
 from conversations.rendering.excerpts import Excerpt, excerpt
+from conversations.titles import without_marks
 
 TITLE_LIMIT = 300
 KEYS = {"C-c", "C-d", "C-z"}
@@ -68,11 +69,19 @@ def _file_editor(arguments: dict[str, Any]) -> Described:
 
 def _think(arguments: dict[str, Any]) -> Described:
     thought = arguments["thought"]
-    return Described(verb="Thought", title=_first_line(thought), is_code=False, text=markdown.render(thought))
+    return Described(
+        verb="Thought",
+        title=without_marks(_first_line(thought)),
+        is_code=False,
+        text=markdown.render(thought),
+    )
 
 
 def _task_tracker(arguments: dict[str, Any]) -> Described:
-    tasks = [{"status": "todo", "notes": "", **task} for task in arguments["tasks"]]
+    tasks = [
+        {"status": "todo", "notes": "", **task, "title": without_marks(task["title"])}
+        for task in arguments["tasks"]
+    ]
     done = sum(task["status"] == "done" for task in tasks)
     return Described(verb="Tasks", title=f"{done} of {len(tasks)} done", is_code=False, tasks=tasks)
 

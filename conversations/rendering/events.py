@@ -5,9 +5,11 @@ An action has a slot for its observation. Rendered alone, an observation is a fr
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from conversations.events import (
@@ -56,10 +58,12 @@ SANDBOX_LABELS: dict[str, str] = {
     "none": "No sandbox",
 }
 # States that the page shows by its header alone, or by the error before them; a line of their own would only be noise.
+# What follows one of these began no earlier than it.
+STEPS = {"action", "observation", "agent_state_changed"}
 QUIET_STATES = {AgentState.STARTING, AgentState.RUNNING, AgentState.IDLE, AgentState.FINISHED}
 ORDER_LABELS = {
     "pause": "Asked to pause after the current action",
-    "resume": "Asked to go on",
+    "resume": "Asked to resume",
     "stop": "Asked to stop",
     "approve": "Approved",
     "reject": "Rejected",
@@ -74,10 +78,15 @@ ADVICE = {
 }
 
 
-def render_event(event: Event, observation: Event | None = None) -> SafeString:
-    """The event's HTML; of an action with its observation where that is given."""
+def render_event(
+    event: Event, observation: Event | None = None, *, began: datetime | None = None
+) -> SafeString:
+    """The event's HTML; of an action with its observation where that is given, else for how long it has run since
+    it `began`: where it had to wait for others, that is later than its event."""
     payload = load(event.kind, event.payload)
     context = {"event": event, "payload": payload, **_extras(event, payload)}
+    if event.kind == "action":
+        context["age"] = max(0.0, (timezone.now() - (began or event.created_at)).total_seconds())
     if observation is not None:
         context |= {"observation": render_event(observation), "outcome": outcome_of(observation)}
     return render_to_string(f"conversations/events/{event.kind}.html", context)
@@ -92,8 +101,11 @@ def render_timeline(events: Sequence[Event]) -> list[SafeString]:
         if event.kind == "observation" and event.payload["action_id"] in actions
     }
     placed = {event.pk for event in observations.values()}
+    last_step = max((event.created_at for event in events if event.kind in STEPS), default=None)
     return [
-        render_event(event, observations.get(str(event.pk))) for event in events if event.pk not in placed
+        render_event(event, observations.get(str(event.pk)), began=last_step)
+        for event in events
+        if event.pk not in placed
     ]
 
 

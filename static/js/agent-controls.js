@@ -1,11 +1,11 @@
-// Pause, go on and stop; only what makes sense in the agent's state is there to press.
+// Pause, resume and stop; only what makes sense in the agent's state is there to press.
 //
 //   <agent-controls data-state="running"> <button type="button" data-order="pause">Pause</button> … </agent-controls>
 import { ordersFor } from "./controls.js";
 import { socketOf } from "./live-conversation.js";
 import { uuid } from "./uuid.js";
 
-const ASKED = { pause: "Pausing…", resume: "Going on…", stop: "Stopping…" };
+const ASKED = { pause: "Pausing…", resume: "Resuming…", stop: "Stopping…" };
 
 class AgentControls extends HTMLElement {
   connectedCallback() {

@@ -27,7 +27,9 @@ class AgentStatus extends HTMLElement {
     const sandbox = sandbox_state ?? "none";
     this.facts.sandbox.dataset.state = sandbox;
     this.facts.sandbox.textContent = this.sandboxLabels[sandbox] ?? sandbox;
-    this.facts.isolation.dataset.isolation = this.facts.isolation.textContent = isolation ?? "";
+    const kept = isolation ?? "";
+    this.facts.isolation.dataset.isolation = this.facts.isolation.textContent = kept;
+    this.facts.isolation.title = `What keeps the sandbox apart from this server: ${kept}`;
     if (title !== this.title) this.rename(title);
   }
 

@@ -17,3 +17,4 @@ import "./jump-to-newest.js";
 import "./confirm-submit.js";
 import "./light-dismiss.js";
 import "./relative-time.js";
+import "./elapsed-time.js";

@@ -6,7 +6,7 @@ import { socketOf } from "./live-conversation.js";
 import { uuid } from "./uuid.js";
 
 const PLACEHOLDER = "Say something to the agent";
-const PAUSED = "Paused. What you say is read when you press “Go on”";
+const PAUSED = "Paused. What you say is read when you press “Resume”";
 
 class MessageComposer extends HTMLElement {
   connectedCallback() {

@@ -16,6 +16,11 @@ export function ago(moment, now = new Date(), locale = "en-GB") {
   return words.format(Math.round(seconds / found[1]), found[0]);
 }
 
+/** Whole seconds as the server writes them of what is over. */
+export function duration(seconds) {
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
 /** The hour and minute, with the date before it where the day is another. */
 export function clock(moment, now = new Date(), locale = undefined) {
   const time = moment.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });

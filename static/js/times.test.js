@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, clock } from "./times.js";
+import { ago, clock, duration } from "./times.js";
 
 const now = new Date("2026-03-10T12:00:00Z");
 const before = (seconds) => new Date(now - seconds * 1000);
@@ -19,4 +19,9 @@ test("what is older than a week has a date", () => assert.equal(ago(before(30 * 
 test("the time of another day has its date", () => {
   assert.match(clock(before(3 * 86_400), now, "en-GB"), /^\d+ Mar, \d\d:\d\d$/);
   assert.match(clock(now, now, "en-GB"), /^\d\d:\d\d$/);
+});
+
+test("a duration is said as the server says it", () => {
+  assert.equal(duration(42), "42 s");
+  assert.equal(duration(125), "2 min 5 s");
 });

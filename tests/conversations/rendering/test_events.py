@@ -1,9 +1,10 @@
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.utils import timezone
 
 from conversations.events import (
     Action,
@@ -149,8 +150,21 @@ def test_an_action_and_its_observation_are_folded_together_wherever_both_are_at_
     one, two = render_timeline([first, second, seen])
     assert 'data-tone="bad"' in one
     assert "output" in one
-    assert "running" in two
+    assert ">running <" in two
     assert re.findall(r'data-sequence="(\d)"', one + two) == ["1", "3", "2"]
+
+
+def test_an_action_that_has_no_end_yet_says_for_how_long_it_runs_since_its_turn_came() -> None:
+    def seconds_of(*events: Event) -> int:
+        (found,) = re.findall(r'<elapsed-time seconds="(\d+)\.\d">', "".join(render_timeline(events)))
+        return int(found)
+
+    first, second = action(command="one"), action(command="two", sequence=2)
+    seen = observation(first, "output", sequence=3)
+    for shown, age in ((first, 100), (second, 100), (seen, 40)):
+        shown.created_at = timezone.now() - timedelta(seconds=age)
+    assert 100 <= seconds_of(second) < 110
+    assert 40 <= seconds_of(first, second, seen) < 50
 
 
 def test_an_observation_whose_action_is_older_stands_alone() -> None:
@@ -206,11 +220,11 @@ def test_a_diff_is_a_table_with_the_numbers_of_its_lines() -> None:
             ["View", "/a, lines 3 to the end"],
         ),
         ("file_editor", {"command": "str_replace", "path": "/a"}, ["Edit", "/a"]),
-        ("think", {"thought": "**so**"}, ["<strong>so</strong>"]),
+        ("think", {"thought": "`x` is **so**"}, ["<span>x is so</span>", "<strong>so</strong>"]),
         (
             "task_tracker",
-            {"tasks": [{"title": "A", "status": "done"}, {"title": "B"}]},
-            ["1 of 2 done", 'data-status="todo"'],
+            {"tasks": [{"title": "A", "status": "done"}, {"title": "Mend `b`"}]},
+            ["1 of 2 done", 'data-status="todo"', "<span>Mend b<"],
         ),
         ("finish", {"message": "It is *done*."}, ["Finished", "<em>done</em>"]),
         ("from_elsewhere", {"a": 1}, ["from_elsewhere", "&quot;a&quot;: 1"]),
@@ -257,6 +271,11 @@ def test_a_state_without_a_reason_that_the_header_shows_has_no_line() -> None:
     assert " hidden>" in render_event(event(AgentStateChanged(state="running")))
     assert " hidden>" not in render_event(event(AgentStateChanged(state="idle", reason="No call came.")))
     assert " hidden>" not in render_event(event(AgentStateChanged(state="stopped")))
+
+
+def test_a_limit_says_once_what_to_do() -> None:
+    html = render_event(event(AgentStateChanged(state="limit_reached", reason="Resume to go on.")))
+    assert "<p>Limit reached: Resume to go on.</p>" in html
 
 
 def test_a_message_that_a_stop_cut_says_so() -> None:
