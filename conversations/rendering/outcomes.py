@@ -33,7 +33,8 @@ def describe_outcome(observation: Observation) -> Outcome:
     diff = lines_of(str(observation.meta.get("diff", "")))
     is_file_view = "lines" in observation.meta
     note = LOST if observation.outcome == "lost" and not observation.content else ""
-    is_open = tone == "bad" or bool(diff) or bool(note) or (not is_file_view and _is_short(observation))
+    shows_itself = tone == "bad" or (not is_file_view and _is_short(observation))
+    is_open = bool(diff or note) or (_says_something(observation) and shows_itself)
     return Outcome(tone, label, is_open, diff, note)
 
 
@@ -61,9 +62,11 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
+def _says_something(observation: Observation) -> bool:
+    return any(not isinstance(part, TextPart) or part.text for part in observation.content)
+
+
 def _is_short(observation: Observation) -> bool:
-    if not observation.content:
-        return False
     texts = [part.text for part in observation.content if isinstance(part, TextPart)]
     if not all(isinstance(text, str) for text in texts):
         return False

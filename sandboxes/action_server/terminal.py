@@ -180,8 +180,9 @@ async def _observe(
 
 
 def _end_notes(end: End) -> list[str]:
+    """What `exit_code` among the meta does not say."""
     if not end.shell_ended:
-        return [f"Exit code {end.exit_code}."] if end.exit_code else []
+        return []
     if end.had_errexit:
         return [
             f"The shell ended with exit code {end.exit_code} while `set -e` was on. The next command gets "

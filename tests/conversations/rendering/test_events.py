@@ -16,6 +16,7 @@ from conversations.events import (
     ImagePart,
     Message,
     Observation,
+    Part,
     Payload,
     StartupProgress,
     SystemPrompt,
@@ -309,6 +310,9 @@ def test_a_lost_action_says_what_that_means() -> None:
     assert '<details class="step" open>' in html
 
 
-def test_an_outcome_with_nothing_to_show_is_folded() -> None:
+@pytest.mark.parametrize("exit_code", [0, 1])
+@pytest.mark.parametrize("content", [[], [TextPart(text="")]])
+def test_an_outcome_with_nothing_to_show_is_folded(exit_code: int, content: list[Part]) -> None:
     done = action(command="true")
-    assert '<details class="step">' in render_event(done, observation(done))
+    seen = Observation(action_id=done.pk, outcome="ok", content=content, meta={"exit_code": exit_code})
+    assert '<details class="step">' in render_event(done, event(seen))
