@@ -53,16 +53,29 @@ class _OfConversation(_FoundById):
 
 @admin.register(Conversation)
 class ConversationAdmin(_FoundById):
-    list_display = ("title", "owner", "agent_state", "sandbox", "model", "due_since", "lease", "updated_at")
+    list_display = ("title", "owner", "agent_state", "runs_in", "model", "due_since", "lease", "updated_at")
     list_filter = ("agent_state", WorkFilter)
     list_select_related = ("owner", "sandbox", "lease_worker")
     search_fields = ("title", "owner__email", "model")
     ordering = ("-updated_at", "-id")
     actions = ("stop_selected",)
-    readonly_fields = ("rows",)
+    fields = readonly_fields = (
+        *("id", "title", "owner", "agent_state", "sandbox", "model", "image", "max_steps", "max_budget"),
+        *("rows", "last_sequence", "due_since", "lease_worker", "lease_fence", "lease_taken_at"),
+        *("reserved_for", "idempotency_key", "created_at", "updated_at"),
+    )
+    view_on_site = False  # its page is its owner's alone
 
     def named_by(self, pk: UUID) -> Q:
         return Q(pk=pk) | Q(sandbox_id=pk) | Q(owner_id=pk)
+
+    @admin.display(description="sandbox", empty_value="-")
+    def runs_in(self, conversation: Conversation) -> SafeString | None:
+        sandbox = conversation.sandbox
+        if sandbox is None:
+            return None
+        address = reverse("admin:sandboxes_sandbox_change", args=[sandbox.pk])
+        return format_html('<a href="{}">{}</a>', address, sandbox.get_state_display())
 
     @admin.display(description="lease")
     def lease(self, conversation: Conversation) -> str:

@@ -11,7 +11,7 @@ from django.utils.html import format_html_join
 
 from openhands_site.admin import ChoiceFilter, RecordAdmin
 from openhands_site.workers.freeing import counted, dead_workers, free_leases, leased_models
-from openhands_site.workers.models import Leased, Worker
+from openhands_site.workers.models import Installation, Leased, Worker
 
 
 def _by_the_living(field: str) -> Q:
@@ -77,6 +77,13 @@ class WorkerAdmin(RecordAdmin):
             else:
                 refusal = f"{worker} lives, or may live: what it holds is its own."
                 self.message_user(request, refusal, messages.WARNING)
+
+
+@admin.register(Installation)
+class InstallationAdmin(RecordAdmin):
+    list_display = ("name", "made_at")
+    search_fields = ("name",)
+    fields = readonly_fields = ("name", "made_at")
 
 
 def _held(model: type[Leased]) -> str:

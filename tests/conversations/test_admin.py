@@ -1,4 +1,6 @@
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -10,7 +12,7 @@ from conversations.models import Conversation, Event, LLMCall
 from conversations.services import start_conversation
 from conversations.timeline import Draft
 from openhands_site import admin as records
-from openhands_site.workers.models import Worker
+from openhands_site.workers.models import Installation, Worker
 
 PAGES = ["conversations/conversation", "conversations/event", "conversations/blob", "conversations/llmcall"]
 
@@ -50,18 +52,37 @@ def test_any_search_is_answered(
     assert as_operator.get(f"/admin/{page}/", {"q": search}).status_code == 200
 
 
+def test_a_conversation_is_shown_with_its_state_and_leads_to_its_sandbox_but_not_to_its_owners_page(
+    as_operator: Client, conversation: Conversation
+) -> None:
+    page = as_operator.get(f"/admin/conversations/conversation/{conversation.pk}/change/").content.decode()
+    assert '<div class="readonly">Starting</div>' in page
+    assert conversation.get_absolute_url() not in page
+    rows = as_operator.get("/admin/conversations/conversation/").content.decode()
+    assert f'<a href="/admin/sandboxes/sandbox/{conversation.sandbox_id}/change/">Starting</a>' in rows
+
+
+def test_every_model_of_ours_is_in_the_admin() -> None:
+    ours = {"accounts", "conversations", "integrations", "sandboxes", "workers"}
+    models = [model for model in apps.get_models() if model._meta.app_label in ours]
+    assert {model._meta.app_label for model in models} >= ours - {"integrations"}
+    assert [model for model in models if not admin.site.is_registered(model)] == []
+
+
 def test_an_event_is_found_by_what_it_says(as_operator: Client, conversation: Conversation) -> None:
     page = as_operator.get("/admin/conversations/event/", {"q": "mend the ROOF"})
     assert str(conversation.events.get(sequence=1).pk) in page.content.decode()
     assert str(conversation.events.get(sequence=2).pk) not in page.content.decode()
 
 
-@pytest.mark.parametrize("page", [*PAGES, "workers/worker"])
+@pytest.mark.parametrize("page", [*PAGES, "workers/worker", "workers/installation"])
 def test_no_record_is_added_changed_or_deleted_by_hand(
     as_operator: Client, conversation: Conversation, page: str
 ) -> None:
     worker = Worker.objects.create(name="agent", host="h", pid=1)
-    row = worker.pk if page.startswith("workers") else first_row(page, conversation)
+    Installation.objects.create(name="here")
+    workers = {"workers/worker": worker.pk, "workers/installation": Installation.THE_ROW}
+    row = workers.get(page) or first_row(page, conversation)
     assert as_operator.get(f"/admin/{page}/add/").status_code == 403
     assert as_operator.post(f"/admin/{page}/{row}/delete/", {"post": "yes"}).status_code == 403
     assert (

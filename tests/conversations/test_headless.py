@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations.headless import HeadlessTask
-from conversations.llm.base import Reply
+from conversations.llm.base import Reply, ToolCall
 from conversations.llm.errors import LLMError
 from conversations.models import Conversation
 from openhands_site.workers.models import Worker
@@ -59,6 +59,16 @@ def test_events_come_as_json_lines_in_order(owner: User, capsys: pytest.CaptureF
     run_task(owner, FINISH, json=True)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert [line["sequence"] for line in lines] == list(range(1, len(lines) + 1))
+
+
+def test_a_person_reads_what_was_called_also_where_it_does_not_parse(
+    owner: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = ToolCall("call_1", "terminal", '{"command": "unfinished')
+    run_task(owner, calls(call("terminal", command="echo hello")), calls(broken), FINISH)
+    said = capsys.readouterr().out.splitlines()
+    assert "terminal: echo hello" in said
+    assert 'terminal: {"command": "unfinished' in said
 
 
 @pytest.mark.parametrize(("keep", "left"), [(False, 0), (True, 1)])

@@ -82,9 +82,9 @@ def _readable(event: Event) -> str:
     match load(event.kind, event.payload):
         case Message(text=text):
             return f"{event.source}: {_short(text)}"
-        case Action(tool=tool, arguments=arguments, thought=thought):
+        case Action(tool=tool, arguments=arguments, raw_arguments=raw, thought=thought):
             said = f"agent: {_short(thought)}\n" if thought else ""
-            return f"{said}{tool}: {_short(_summary(arguments))}"
+            return f"{said}{tool}: {_short(raw or '' if arguments is None else _summary(arguments))}"
         case Observation(outcome=outcome, content=content, meta=meta):
             text = "\n".join(_short(part.text) for part in content if isinstance(part, TextPart))
             code = meta.get("exit_code")
@@ -99,12 +99,12 @@ def _readable(event: Event) -> str:
             return ""
 
 
-def _summary(arguments: Any) -> Text:
+def _summary(arguments: dict[str, Any] | BlobRef) -> Text:
     if isinstance(arguments, dict):
         text = arguments.get("command") or arguments.get("thought") or arguments.get("message")
         path = arguments.get("path")
         return f"{text} {path}" if path else str(text or json.dumps(arguments))
-    return arguments or ""
+    return arguments
 
 
 def _short(text: Text, limit: int = 4000) -> str:
