@@ -4,6 +4,15 @@ from django import forms
 
 from conversations.services import TITLE_LIMIT
 
+STEPS_WANTED = "Give a whole number from 1 to 100,000."
+MONEY_WANTED = "Give an amount such as 2.50."
+
+
+def _one_for_all(message: str) -> dict[str, str]:
+    """Whatever is wrong with a number, the sentence says what is right."""
+    codes = "invalid min_value max_value max_digits max_decimal_places max_whole_digits"
+    return dict.fromkeys(codes.split(), message)
+
 
 class NewConversationForm(forms.Form):
     text = forms.CharField(
@@ -16,9 +25,15 @@ class NewConversationForm(forms.Form):
     )
     model = forms.CharField(max_length=200, required=False)
     image = forms.CharField(max_length=255, required=False)
-    max_steps = forms.IntegerField(label="Limit of steps", min_value=1, max_value=100_000, required=False)
+    max_steps = forms.IntegerField(
+        min_value=1, max_value=100_000, required=False, error_messages=_one_for_all(STEPS_WANTED)
+    )
     max_budget = forms.DecimalField(
-        label="Limit of money (US dollars)", min_value=0, max_digits=12, decimal_places=4, required=False
+        min_value=0,
+        max_digits=12,
+        decimal_places=4,
+        required=False,
+        error_messages=_one_for_all(MONEY_WANTED),
     )
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
 

@@ -123,8 +123,9 @@ def test_a_form_that_is_sent_twice_begins_one_conversation(page: Client) -> None
     ("given", "problem"),
     [
         ({"text": ""}, "Say what the agent should do."),
-        ({"text": "keep <this>", "max_steps": "0"}, "greater than or equal to 1"),
+        ({"text": "keep <this>", "max_steps": "0"}, "whole number from 1"),
         ({"text": "keep <this>", "max_steps": "many"}, "whole number"),
+        ({"text": "keep <this>", "max_budget": "1.23456"}, "an amount such as 2.50"),
         ({"text": "keep <this>", "max_budget": "1", "model": "unheard-of/model"}, "The price of"),
     ],
 )
@@ -135,6 +136,7 @@ def test_bad_input_comes_back_with_the_reason_and_the_text(
     html = response.content.decode()
     assert response.status_code == 422
     assert problem in html
+    assert html.count("aria-invalid") == 1
     assert "keep &lt;this&gt;" in html or not given["text"]
     assert not Conversation.objects.exists()
 
