@@ -2,6 +2,7 @@
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -15,6 +16,10 @@ _is_migrated = False  # once true it stays true: code and migrations change toge
 def pending_migrations() -> int:
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def applied_migrations() -> int:
+    return len(MigrationRecorder(connection).applied_migrations())
 
 
 def database_state() -> str:

@@ -59,8 +59,8 @@ def place(prepared: Place) -> Iterator[Place]:
 @pytest.mark.parametrize("stream", [True, False])
 def test_run_task_mends_a_repository_without_a_server(tmp_path: Path, place: Place, stream: bool) -> None:
     with OpenAIServer(mending_turns(place.project)) as server:
+        # In a new data folder: the command makes the database itself.
         installation = Installation(tmp_path / "home", **provider(server, stream=stream), **place.environment)
-        installation.manage("migrate", "--verbosity=0")
         ended = installation.manage("run_task", TASK, "--json", "--image", place.image, check=False)
     events = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
     assert ended.returncode == 0, ended.stderr

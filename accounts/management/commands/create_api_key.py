@@ -3,15 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.errors import AccountError
 from accounts.models import APIKey
 from accounts.services import create_api_key, find_user
+from openhands_site.commands import DatabaseCommand
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Makes an API key and prints it, alone on the last line. It is not shown again."
 
     def add_arguments(self, parser: CommandParser) -> None:

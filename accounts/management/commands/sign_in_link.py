@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from accounts.errors import AccountError
 from accounts.services import LINK_LIFETIME, create_sign_in_link, find_user
+from openhands_site.commands import DatabaseCommand
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Prints a link, alone on the last line, that signs a user in once within 24 hours."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,7 +5,7 @@ import signal
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from accounts.errors import AccountError
 from accounts.services import find_user
@@ -25,11 +25,12 @@ from conversations.events import (
 from conversations.headless import HeadlessTask
 from conversations.models import Conversation, Event
 from conversations.wire import to_wire
+from openhands_site.commands import DatabaseCommand
 
 EXIT_CODES = {"finished": 0, "idle": 0, "limit_reached": 2}  # every other rest is 1
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Does one task in a process of its own and prints the events as they come. Exits with 0 when it is finished "
         "or the model answered without a call, 1 on error, stuck or stopped, 2 on a limit. Ctrl-C is Stop."
