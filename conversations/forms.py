@@ -19,9 +19,7 @@ class NewConversationForm(forms.Form):
         label="Task",
         strip=False,
         error_messages={"required": "Say what the agent should do."},
-        widget=forms.Textarea(
-            attrs={"rows": 3, "placeholder": "What should the agent do?", "enterkeyhint": "send"}
-        ),
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "What should the agent do?"}),
     )
     model = forms.CharField(max_length=200, required=False)
     image = forms.CharField(max_length=255, required=False)

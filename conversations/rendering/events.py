@@ -76,6 +76,8 @@ ADVICE = {
     "sandbox": "Send a message to start a new sandbox and go on.",
     "server": "Send a message to try again; if it happens again, an administrator finds more in the log of the server.",
 }
+# Their messages say what to do, and another key would not help.
+SELF_EXPLAINING = {"context_window", "content_policy", "disk_full", "empty_reply"}
 
 
 def render_event(
@@ -130,7 +132,11 @@ def _extras(event: Event, payload: Any) -> dict[str, Any]:
         case Condensation():
             return {"text": _markdown(event, payload.summary)}
         case Error():
-            return {"advice": ADVICE[payload.fault]}
+            explains_itself = payload.code in SELF_EXPLAINING
+            return {
+                "advice": "" if explains_itself else ADVICE[payload.fault],
+                "is_about_settings": payload.fault == "user" and not explains_itself,
+            }
         case SystemPrompt():
             return {"text": excerpt(event.conversation_id, payload.text), "tools": _tool_names(payload)}
         case StartupProgress():

@@ -1,4 +1,5 @@
-// A textarea that sends its form on Enter, grows with its text, and keeps a draft for as long as the tab lives.
+// A textarea that sends its form on Enter, grows with its text, and keeps a draft for as long as the tab lives. On a
+// touch screen, whose keyboard has no Shift+Enter, an Enter is a new line and the button alone sends.
 import { read, write } from "./drafts.js";
 
 const MOST = 1_000_000; // characters; the server refuses more, and a paste must not be cut to fit
@@ -12,7 +13,7 @@ export function compose(field, { draftKey, initial }) {
     grow(field);
   });
   field.addEventListener("keydown", (event) => {
-    if (!isSending(event)) return;
+    if (!isSending(event, matchMedia("(pointer: coarse)").matches)) return;
     event.preventDefault();
     field.form.requestSubmit();
   });
@@ -24,8 +25,8 @@ export function compose(field, { draftKey, initial }) {
 }
 
 /** Enter sends, Shift+Enter is a new line; an Enter that ends the choice of a character of a script does neither. */
-export function isSending({ key, shiftKey, isComposing, keyCode }) {
-  return key === "Enter" && !shiftKey && !isComposing && keyCode !== 229;
+export function isSending({ key, shiftKey, isComposing, keyCode }, isTouch = false) {
+  return key === "Enter" && !isTouch && !shiftKey && !isComposing && keyCode !== 229;
 }
 
 /** Why a text is too long to be sent; empty where it is not. */

@@ -32,6 +32,7 @@ from conversations.rendering.events import (
     render_event,
     render_timeline,
 )
+from openhands_site.outages import FULL
 from sandboxes.states import SandboxState
 
 CONVERSATION = UUID(int=7)
@@ -286,6 +287,14 @@ def test_a_message_that_a_stop_cut_says_so() -> None:
 def test_an_error_says_what_to_do() -> None:
     html = render_event(event(Error(code="key", message="The key was refused.", fault="user")))
     assert "settings" in html
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"), [("context_window", "user"), ("content_policy", "user"), (FULL.code, "server")]
+)
+def test_an_error_whose_message_says_what_to_do_gets_no_other_advice(code: str, fault: Any) -> None:
+    html = render_event(event(Error(code=code, message="Start a new one.", fault=fault)))
+    assert re.findall(r"<p.*?</p>", html) == ['<p class="problem-title">Start a new one.</p>']
 
 
 def test_every_state_of_the_agent_has_a_label() -> None:
