@@ -166,14 +166,18 @@ class Agent:
         self.executor.end_running_commands()
 
     def wait_for_sandbox(self) -> bool:
-        """It is being started, or is asked to start now; "ready" makes the work due again."""
+        """It is being started, or is asked to start now; "ready" makes the work due again.
+
+        What came since the sandbox was seen to lack is not read here: unread, it keeps the agent from resting, and a
+        "ready" or a stop is looked at before anything else.
+        """
+        fault_points.reach("agent-sandbox-awaited")
         sandbox = self.ensure_sandbox()
         if sandbox.state == SandboxState.ERROR and self.history.start_failed:
             return self.fail(
                 "sandbox_failed", sandbox.error or "The sandbox could not be started.", "sandbox"
             )
         sandboxes.request_start(sandbox_id=sandbox.pk)
-        self.holder.read_new()
         return self.holder.rest(AgentState.STARTING)
 
     def ensure_sandbox(self) -> Sandbox:
