@@ -16,10 +16,10 @@ from conversations.agent.execution import Executor
 from conversations.agent.holder import Holder
 from conversations.agent.moves import CallModel, Execute, Move, Rest, Stop, next_move
 from conversations.agent.waiting import ShutdownError
-from conversations.events import AgentStateChanged, Error, Observation, TextPart
+from conversations.events import AgentStateChanged, Error
 from conversations.llm import usage
 from conversations.models import Conversation
-from conversations.orders import INTERRUPTED
+from conversations.orders import interruption
 from conversations.states import AgentState
 from conversations.timeline import Draft, LeaseLostError
 from openhands_site import disk, fault_points, outages
@@ -89,7 +89,6 @@ class Agent:
         self.holder.load()
         usage.settle_abandoned(self.holder.id, self.holder.fence)
         self.executor.take_over()
-        self.executor.withdraw(self.history.unconfirmed)
         self.caller.prepare()
         fault_points.reach("agent-loaded")
         try:
@@ -98,7 +97,12 @@ class Agent:
                     return
         except ShutdownError:
             pass
+        self.leave()
+
+    def leave(self) -> bool:
+        """Leaves the work to whoever comes next: to this process too, but for its end."""
         self.holder.leave()
+        return True
 
     def step(self) -> bool:
         """One move; what goes wrong in it is recorded. Returns whether the lease was given up."""
@@ -123,6 +127,8 @@ class Agent:
                 if opened := self.executor.in_flight:
                     self.executor.execute(opened)
                     return False
+                if not self.executor.withdraw():
+                    return self.leave()
                 return self.holder.rest(state, reason, cost=self.caller.cost)
             case Execute(opened):
                 if self.history.state != AgentState.RUNNING or self.executor.lacks_sandbox(opened):
@@ -137,6 +143,7 @@ class Agent:
     def begin_running(self) -> bool:
         """Sees to it that there is a sandbox and that the log says `running`. Returns whether it has to wait for
         the sandbox, with the lease given up."""
+        self.executor.withdraw()
         reachable = self.executor.reach()
         if reachable is None:
             return self.wait_for_sandbox()
@@ -155,15 +162,8 @@ class Agent:
         return self.holder.rest(AgentState.ERROR, error.message)
 
     def stop(self) -> None:
-        interrupted = [
-            Draft(
-                Observation(action_id=action_id, outcome="interrupted", content=[TextPart(text=INTERRUPTED)]),
-                "system",
-            )
-            for action_id in self.history.open
-        ]
+        interrupted = [interruption(action_id) for action_id in self.history.open]
         self.holder.append(*interrupted, Draft(AgentStateChanged(state="stopped"), "system"))
-        self.executor.end_running_commands()
 
     def wait_for_sandbox(self) -> bool:
         """It is being started, or is asked to start now; "ready" makes the work due again.
