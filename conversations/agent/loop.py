@@ -3,11 +3,10 @@
 Everything that it knows it can know again from the log, so a worker may die between any two lines of it.
 """
 
-import time
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from conversations import timeline
 from conversations.agent import inbox as inboxes
@@ -29,7 +28,6 @@ from sandboxes import services as sandboxes
 from sandboxes.models import Sandbox
 from sandboxes.states import SandboxState
 
-RELEASE_RETRY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -65,15 +63,8 @@ def passes(error: Exception) -> bool:
 
 
 def _release(conversation_id: UUID, fence: int, **values: None) -> None:
-    """Gives the lease back as soon as the database answers."""
-    while True:
-        try:
-            Conversation.objects.filter(pk=conversation_id, lease_fence=fence).update(**values)
-        except DatabaseError:
-            connection.close()
-            time.sleep(RELEASE_RETRY_SECONDS)
-        else:
-            return
+    held = Conversation.objects.filter(pk=conversation_id, lease_fence=fence)
+    leases.until_written(lambda: held.update(**values))
 
 
 class Agent:

@@ -43,7 +43,7 @@ class NeverReady(MemoryBackend):
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
         progress("create", "")
         progress("boot", "")
-        raise StartFailed("boot", "The action server was not ready within 120 s.")
+        raise StartFailed("boot", "The action server was not ready within 120 s. Its log: \0")
 
 
 class Broken(MemoryBackend):
