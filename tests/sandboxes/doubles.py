@@ -33,6 +33,9 @@ class Recorder:
     def lost(self, sandbox_id: UUID, message: str) -> None:
         self._tell("lost", message)
 
+    def removed(self, sandbox_id: UUID) -> None:
+        self._tell("removed")
+
     def _tell(self, *words: str, milliseconds: int = 0) -> None:
         assert connection.in_atomic_block
         self.told.append(words)
