@@ -1,7 +1,9 @@
 """What becomes of an order: carried out at once where no live worker holds the conversation, else left to it."""
 
+from uuid import UUID
+
 from conversations import timeline
-from conversations.events import Action, AgentStateChanged, Control, Observation, TextPart, load
+from conversations.events import Action, AgentStateChanged, Control, Observation, Part, TextPart, load
 from conversations.models import Conversation, Event
 from conversations.states import SETTLED, AgentState
 from conversations.timeline import Draft
@@ -20,11 +22,11 @@ def record(conversation: Conversation, draft: Draft) -> Event:
         # A dead worker may have sent one of them: another has to see how it ended before the log may rest.
         return timeline.write(conversation, draft, wake=True)[0]
     followers = _stop(conversation) if order == "stop" else _pause(conversation)
+    # What may go on in the sandbox, a worker has yet to end there; before the first `running` there is nothing.
+    wake = order == "stop" and bool(followers) and conversation.agent_state != AgentState.STARTING
     # Nobody holds it, but one presumed dead may wake up: the raised fence keeps it out.
     conversation.lease_worker = None
     conversation.lease_fence += 1
-    # What it may have sent to the sandbox, a worker has yet to end there.
-    wake = any(isinstance(follower.payload, Observation) for follower in followers)
     return timeline.write(conversation, draft, *followers, wake=wake)[0]
 
 
@@ -44,22 +46,20 @@ def open_actions(conversation: Conversation) -> list[tuple[Event, Action]]:
     return [(event, action) for event, action in loaded if isinstance(action, Action)]
 
 
+def interruption(action_id: UUID) -> Draft:
+    """The end of an action that a stop closes without a word from the sandbox, which has yet to hear of it."""
+    content: list[Part] = [TextPart(text=INTERRUPTED)]
+    meta = {"unconfirmed": True}
+    return Draft(
+        Observation(action_id=action_id, outcome="interrupted", content=content, meta=meta), "system"
+    )
+
+
 def _stop(conversation: Conversation) -> list[Draft]:
     """What a stop means with nobody at work: open actions end, and a turn that was due does not begin."""
     if conversation.agent_state in SETTLED and conversation.due_since is None:
         return []
-    interrupted = [
-        Draft(
-            Observation(
-                action_id=event.pk,
-                outcome="interrupted",
-                content=[TextPart(text=INTERRUPTED)],
-                meta={"unconfirmed": True},
-            ),
-            "system",
-        )
-        for event, _ in open_actions(conversation)
-    ]
+    interrupted = [interruption(event.pk) for event, _ in open_actions(conversation)]
     state = []
     if conversation.agent_state != AgentState.STOPPED:
         state = [Draft(AgentStateChanged(state="stopped"), "system")]

@@ -3,6 +3,8 @@
 from typing import cast
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from conversations import timeline
 from conversations.events import Phase, StartupProgress
 from conversations.models import Conversation
@@ -28,11 +30,19 @@ class SandboxObserver:
     def lost(self, sandbox_id: UUID, message: str) -> None:
         """Nothing for the log: the loop sees it, and the next start is told."""
 
+    def removed(self, sandbox_id: UUID) -> None:
+        """Nothing for the log either; but who waits for it would wait for ever, and now gets another."""
+        for conversation in self._conversations(sandbox_id):
+            if conversation.agent_state in WAITING:
+                timeline.write(conversation, wake=True)
+
+    @staticmethod
+    def _conversations(sandbox_id: UUID) -> "QuerySet[Conversation]":
+        """Locked as they are found: one that is being deleted meanwhile drops out."""
+        return Conversation.objects.select_for_update().filter(sandbox=sandbox_id).order_by("pk")
+
     def _tell(self, sandbox_id: UUID, progress: StartupProgress, *, wake: bool = False) -> None:
-        # Locked as they are found: one that is being deleted meanwhile drops out.
-        for conversation in (
-            Conversation.objects.select_for_update().filter(sandbox=sandbox_id).order_by("pk")
-        ):
+        for conversation in self._conversations(sandbox_id):
             waits = wake and conversation.agent_state in WAITING
             timeline.write(conversation, Draft(progress, "sandbox"), wake=waits)
 

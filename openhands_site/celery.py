@@ -93,7 +93,9 @@ app.steps["worker"].add(WorkerStep)
 @signals.worker_shutting_down.connect
 def _leave(**_: Any) -> None:
     from conversations.agent.inbox import reader
+    from openhands_site.workers.process import take_no_more
 
+    take_no_more()
     reader().shut_down()
 
 

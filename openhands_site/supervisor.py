@@ -67,7 +67,7 @@ class Supervisor:
                     if now >= life.start_at:
                         self._start(life)
                 elif life.process.poll() is not None:
-                    self._note_death(life, life.process.returncode, now)
+                    self._note_death(life, f"ended with {life.process.returncode}", now)
 
     def last_lines(self, name: str) -> str:
         """The last that the program printed, 5 lines at most."""
@@ -92,8 +92,21 @@ class Supervisor:
             reader.join(timeout=1)
 
     def _start(self, life: _Life) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-IS", die_with_parent.__file__, str(os.getpid()), *life.program.command],
+        life.started_at = time.monotonic()
+        try:
+            process = self._spawn(life.program)
+        except OSError as error:  # no memory or no process to be had: it is tried again
+            self._note_death(life, f"could not be started: {error}", life.started_at)
+            return
+        self._register.add(process.pid)
+        life.process = process
+        reader = threading.Thread(target=self._read, args=(life, process), daemon=True)
+        self._readers = [*filter(threading.Thread.is_alive, self._readers), reader]
+        reader.start()
+
+    def _spawn(self, program: Program) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-IS", die_with_parent.__file__, str(os.getpid()), *program.command],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -102,22 +115,17 @@ class Supervisor:
             errors="replace",
             start_new_session=True,
         )
-        self._register.add(process.pid)
-        life.process, life.started_at = process, time.monotonic()
-        reader = threading.Thread(target=self._read, args=(life, process), daemon=True)
-        self._readers = [*filter(threading.Thread.is_alive, self._readers), reader]
-        reader.start()
 
-    def _note_death(self, life: _Life, code: int, now: float) -> None:
-        assert life.process
-        self._register.remove(life.process.pid)
+    def _note_death(self, life: _Life, how: str, now: float) -> None:
+        if life.process:
+            self._register.remove(life.process.pid)
         if now - life.started_at > STEADY_SECONDS:
             life.delay = FIRST_DELAY
         life.process, life.start_at = None, now + life.delay
         log.error(
             "a process died and is started again",
             process=life.program.name,
-            code=code,
+            how=how,
             after_seconds=life.delay,
             said="\n".join(life.last_lines),
         )

@@ -9,9 +9,13 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import structlog
+
 PROC = Path("/proc")
+log = structlog.get_logger(__name__)
 
 
 def started_at(pid: int) -> str:
@@ -50,7 +54,8 @@ class Register:
         survivors = [pid for pid in left if self._is_ours(pid)]
         for number in (signal.SIGTERM, signal.SIGKILL):
             for pid in filter(self._is_ours, survivors):
-                os.kill(pid, number)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
             until = time.monotonic() + patience
             while time.monotonic() < until and any(map(self._is_ours, survivors)):
                 time.sleep(0.02)
@@ -70,6 +75,10 @@ class Register:
         return loaded if isinstance(loaded, dict) else {}
 
     def _save(self) -> None:
+        """With the disk full it is not kept: that is no reason to let die what runs, or to start nothing again."""
         draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps(self._started))
-        draft.replace(self._path)
+        try:
+            draft.write_text(json.dumps(self._started))
+            draft.replace(self._path)
+        except OSError as error:
+            log.warning("the processes of this start cannot be written down", error=str(error))

@@ -45,6 +45,6 @@ class Holding:
         self.change(wanted, due_since=None, lease_worker=None, **fields)
 
     def give_back(self) -> None:
-        """Gives up the lease with the work still due, whatever is wanted now."""
+        """Gives up the lease, where it is still held, with the work still due, whatever is wanted now."""
         if self.rows.update(lease_worker=None):
             hints.enqueue(TASK, str(self.sandbox_id))

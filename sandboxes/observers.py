@@ -22,6 +22,10 @@ class Observer(Protocol):
     def lost(self, sandbox_id: UUID, message: str) -> None:
         """A sandbox that ran is gone; its folder may be there. Nothing starts it until someone asks."""
 
+    def removed(self, sandbox_id: UUID) -> None:
+        """The sandbox's row is about to go, and with it what is said of it elsewhere: whoever says it is to be locked
+        first."""
+
 
 def observer() -> Observer:
     return cast(Observer, import_string(settings.SANDBOX_OBSERVER)())

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from structlog.contextvars import bound_contextvars
 
 from openhands_site import fault_points
+from openhands_site.workers import leases
 from sandboxes import releasing, starting
 from sandboxes.errors import BackendSilent
 from sandboxes.holding import Holding, NoLongerOursError
@@ -36,27 +37,15 @@ def bring(sandbox_id: UUID, worker_id: UUID) -> None:
             work(holding, sandbox)
         except (NoLongerOursError, Sandbox.DoesNotExist):
             log.info("the sandbox is no longer ours")
-            holding.give_back()
         except BackendSilent as error:
             log.warning("a sandbox waits for its backend", reason=str(error))
             time.sleep(RETRY_SECONDS)
-            _give_back_when_possible(holding)
         except DatabaseError:
             log.exception("the database failed while a sandbox was worked on")
             connection.close()
-            _give_back_when_possible(holding)
-        except Exception:
-            _give_back_when_possible(holding)
-            raise
-
-
-def _give_back_when_possible(holding: Holding) -> None:
-    """A live worker's lease is nobody else's: it must not be kept because the database was away for a while."""
-    while True:
-        try:
-            holding.give_back()
-        except DatabaseError:
-            connection.close()
             time.sleep(RETRY_SECONDS)
-        else:
-            return
+        except Exception:
+            time.sleep(RETRY_SECONDS)  # it is tried again, and no defect of ours may keep a processor busy
+            raise
+        finally:
+            leases.until_written(holding.give_back)

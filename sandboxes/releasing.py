@@ -8,6 +8,7 @@ from openhands_site.db import release_connection
 from sandboxes.errors import BackendSilent
 from sandboxes.holding import Holding
 from sandboxes.models import Sandbox
+from sandboxes.observers import observer
 from sandboxes.runtime_api import client as runtime_api
 from sandboxes.states import SandboxState, Wanted
 
@@ -43,6 +44,7 @@ def release(holding: Holding, sandbox: Sandbox) -> None:
 def _record(holding: Holding, sandbox: Sandbox) -> None:
     with transaction.atomic():
         if sandbox.wanted == Wanted.REMOVED:
+            observer().removed(sandbox.pk)
             holding.change(Wanted.REMOVED)
             holding.rows.delete()
         else:

@@ -157,6 +157,7 @@ class _Start:
         log.info("the sandbox is ready", milliseconds=milliseconds, isolation=runtime.isolation)
 
     def _fail(self, phase: str, message: str) -> None:
+        message = message.replace("\0", "\ufffd")  # of a log; PostgreSQL takes none
         with transaction.atomic():
             observer().failed(self.sandbox.pk, phase, self._milliseconds(), message)
             self._settle(state=SandboxState.ERROR, error=message)

@@ -112,27 +112,35 @@ class Executor:
             return self._interrupt(opened, reachable, future)
         return self._conclude(opened, reachable, future)
 
-    def withdraw(self, action_ids: Iterable[UUID]) -> None:
-        """Ends actions that were closed while nobody who knew whether they run held the conversation. What was not
-        seen there yet never runs."""
+    def withdraw(self) -> bool:
+        """Ends what a stop has closed in the log without the sandbox's word: actions, of which one that was not seen
+        there yet never runs, and commands that went on in a shell. Returns whether the sandbox has heard, or is gone.
+        """
+        history = self.holder.history
+        if not (history.unconfirmed or history.stopped_sessions):
+            return True
         if reachable := self.reach():
-            for action_id in action_ids:
-                async_thread.run(client.interrupt_action(reachable, action_id))
+            keys = [self._end_of_command(reachable, session) for session in history.stopped_sessions]
+            future = async_thread.run(_end(reachable, list(history.unconfirmed), keys))
+            if not wait_for(future, self.holder, self.inbox, leave_at_shutdown=True):
+                return False
+            try:
+                future.result()
+            except Unreachable:
+                self._on_unreachable(reachable)
+                if self.reach() == reachable:
+                    return False
+        history.note_withdrawn()
+        return True
 
-    def end_running_commands(self) -> None:
-        """What goes on in a shell since an earlier action is interrupted too; nobody waits for it."""
-        reachable = self.reach()
-        if reachable is None:
-            return
-        for session in self.holder.history.running_sessions:
-            request = protocol.ActionRequest(
-                conversation_id=str(self.holder.id),
-                boot_id=reachable.boot_id,
-                fence=self.holder.fence,
-                tool="terminal",
-                arguments={"command": "C-c", "is_input": True, "session": session},
-            )
-            async_thread.run(client.put_action(reachable, uuid4(), request))
+    def _end_of_command(self, reachable: client.Reachable, session: str) -> protocol.ActionRequest:
+        return protocol.ActionRequest(
+            conversation_id=str(self.holder.id),
+            boot_id=reachable.boot_id,
+            fence=self.holder.fence,
+            tool="terminal",
+            arguments={"command": "C-c", "is_input": True, "session": session},
+        )
 
     def _conclude(
         self, opened: OpenAction, reachable: client.Reachable, future: "Future[protocol.Result]"
@@ -216,6 +224,19 @@ class Executor:
         tool = TOOLS.get(opened.action.tool)
         self.holder.append(Draft(observation, "sandbox" if tool and tool.runs_in_sandbox else "system"))
         self._maybe_sent.discard(opened.id)
+
+
+async def _end(
+    reachable: client.Reachable, action_ids: Iterable[UUID], keys: Iterable[protocol.ActionRequest]
+) -> None:
+    """Raises Unreachable. What a key brings about is not waited for."""
+    interrupts = (client.interrupt_action(reachable, action_id) for action_id in action_ids)
+    presses = (
+        asyncio.wait_for(client.put_action(reachable, uuid4(), key), INTERRUPT_SECONDS) for key in keys
+    )
+    for ended in await asyncio.gather(*interrupts, *presses, return_exceptions=True):
+        if isinstance(ended, Unreachable):
+            raise ended
 
 
 def _arguments(action: Action) -> dict[str, Any] | None:

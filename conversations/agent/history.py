@@ -103,6 +103,16 @@ class History:
         """
         return self.state == AgentState.RUNNING
 
+    @property
+    def stopped_sessions(self) -> set[str]:
+        """The shells with a command that goes on although a stop was carried out since."""
+        return self.running_sessions if self.state == AgentState.STOPPED else set()
+
+    def note_withdrawn(self) -> None:
+        """The sandbox has heard of the stop, or is gone."""
+        self.unconfirmed.clear()
+        self.running_sessions -= self.stopped_sessions
+
     def _on_message(self, entry: Entry, message: Message) -> None:
         self.last_error = ""
         if entry.source != "user":

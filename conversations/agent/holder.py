@@ -41,6 +41,7 @@ class Holder:
         with transaction.atomic():
             conversation = timeline.lock(self.id, fence=self.fence)
             foreign = self._foreign(conversation)
+            fault_points.reach("agent-writing")
             events = timeline.write(conversation, *drafts)
             transaction.on_commit(lambda: fault_points.reach("agent-appended"))
         self._fold(foreign)

@@ -3,11 +3,10 @@
 Everything that it knows it can know again from the log, so a worker may die between any two lines of it.
 """
 
-import time
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from conversations import timeline
 from conversations.agent import inbox as inboxes
@@ -16,10 +15,10 @@ from conversations.agent.execution import Executor
 from conversations.agent.holder import Holder
 from conversations.agent.moves import CallModel, Execute, Move, Rest, Stop, next_move
 from conversations.agent.waiting import ShutdownError
-from conversations.events import AgentStateChanged, Error, Observation, TextPart
+from conversations.events import AgentStateChanged, Error
 from conversations.llm import usage
 from conversations.models import Conversation
-from conversations.orders import INTERRUPTED
+from conversations.orders import interruption
 from conversations.states import AgentState
 from conversations.timeline import Draft, LeaseLostError
 from openhands_site import disk, fault_points, outages
@@ -29,7 +28,6 @@ from sandboxes import services as sandboxes
 from sandboxes.models import Sandbox
 from sandboxes.states import SandboxState
 
-RELEASE_RETRY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -65,15 +63,8 @@ def passes(error: Exception) -> bool:
 
 
 def _release(conversation_id: UUID, fence: int, **values: None) -> None:
-    """Gives the lease back as soon as the database answers."""
-    while True:
-        try:
-            Conversation.objects.filter(pk=conversation_id, lease_fence=fence).update(**values)
-        except DatabaseError:
-            connection.close()
-            time.sleep(RELEASE_RETRY_SECONDS)
-        else:
-            return
+    held = Conversation.objects.filter(pk=conversation_id, lease_fence=fence)
+    leases.until_written(lambda: held.update(**values))
 
 
 class Agent:
@@ -89,7 +80,6 @@ class Agent:
         self.holder.load()
         usage.settle_abandoned(self.holder.id, self.holder.fence)
         self.executor.take_over()
-        self.executor.withdraw(self.history.unconfirmed)
         self.caller.prepare()
         fault_points.reach("agent-loaded")
         try:
@@ -98,7 +88,12 @@ class Agent:
                     return
         except ShutdownError:
             pass
+        self.leave()
+
+    def leave(self) -> bool:
+        """Leaves the work to whoever comes next: to this process too, but for its end."""
         self.holder.leave()
+        return True
 
     def step(self) -> bool:
         """One move; what goes wrong in it is recorded. Returns whether the lease was given up."""
@@ -123,6 +118,8 @@ class Agent:
                 if opened := self.executor.in_flight:
                     self.executor.execute(opened)
                     return False
+                if not self.executor.withdraw():
+                    return self.leave()
                 return self.holder.rest(state, reason, cost=self.caller.cost)
             case Execute(opened):
                 if self.history.state != AgentState.RUNNING or self.executor.lacks_sandbox(opened):
@@ -137,6 +134,7 @@ class Agent:
     def begin_running(self) -> bool:
         """Sees to it that there is a sandbox and that the log says `running`. Returns whether it has to wait for
         the sandbox, with the lease given up."""
+        self.executor.withdraw()
         reachable = self.executor.reach()
         if reachable is None:
             return self.wait_for_sandbox()
@@ -155,25 +153,22 @@ class Agent:
         return self.holder.rest(AgentState.ERROR, error.message)
 
     def stop(self) -> None:
-        interrupted = [
-            Draft(
-                Observation(action_id=action_id, outcome="interrupted", content=[TextPart(text=INTERRUPTED)]),
-                "system",
-            )
-            for action_id in self.history.open
-        ]
+        interrupted = [interruption(action_id) for action_id in self.history.open]
         self.holder.append(*interrupted, Draft(AgentStateChanged(state="stopped"), "system"))
-        self.executor.end_running_commands()
 
     def wait_for_sandbox(self) -> bool:
-        """It is being started, or is asked to start now; "ready" makes the work due again."""
+        """It is being started, or is asked to start now; "ready" makes the work due again.
+
+        What came since the sandbox was seen to lack is not read here: unread, it keeps the agent from resting, and a
+        "ready" or a stop is looked at before anything else.
+        """
+        fault_points.reach("agent-sandbox-awaited")
         sandbox = self.ensure_sandbox()
         if sandbox.state == SandboxState.ERROR and self.history.start_failed:
             return self.fail(
                 "sandbox_failed", sandbox.error or "The sandbox could not be started.", "sandbox"
             )
         sandboxes.request_start(sandbox_id=sandbox.pk)
-        self.holder.read_new()
         return self.holder.rest(AgentState.STARTING)
 
     def ensure_sandbox(self) -> Sandbox:

@@ -4,17 +4,22 @@ Who looks dead may be a victim of a database that was away, with everybody else.
 worker whose own heartbeat has come through for a while: see `Worker.judges_from` and docs/adr/0004.
 """
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import models, transaction
+import structlog
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Exists, F, Q
 from django.db.models.functions import Now
 
 from openhands_site.workers.models import Leased, Worker
 
 UNJUDGED_FOR = timedelta(minutes=1)
+RETRY_SECONDS = 1.0
+log = structlog.get_logger(__name__)
 Row = TypeVar("Row", bound=Leased)
 
 
@@ -35,15 +40,40 @@ def due(rows: "models.QuerySet[Row]", worker_id: UUID) -> "models.QuerySet[Row]"
 
 def take(rows: "models.QuerySet[Row]", pk: UUID, worker_id: UUID) -> int | None:
     """Takes the lease of the row if its work is due and it is free. Returns the new fence, or None."""
-    with transaction.atomic():  # a lease that nobody knows the fence of would be kept for ever
-        taken = (
-            due(rows.filter(pk=pk), worker_id)
-            .order_by()
-            .update(lease_worker=worker_id, lease_fence=F("lease_fence") + 1, lease_taken_at=Now())
-        )
-        if not taken:
-            return None
-        return int(rows.filter(pk=pk, lease_worker=worker_id).values_list("lease_fence", flat=True).get())
+    fence = None
+    try:
+        with transaction.atomic():
+            fence = _take(rows.filter(pk=pk), worker_id)
+    except DatabaseError:
+        if fence is not None:
+            # It may have been committed all the same, and nobody would ever give it up.
+            mine = rows.filter(pk=pk, lease_worker=worker_id, lease_fence=fence)
+            until_written(lambda: mine.update(lease_worker=None))
+        raise
+    return fence
+
+
+def _take(row: "models.QuerySet[Row]", worker_id: UUID) -> int | None:
+    taken = (
+        due(row, worker_id)
+        .order_by()
+        .update(lease_worker=worker_id, lease_fence=F("lease_fence") + 1, lease_taken_at=Now())
+    )
+    return int(row.values_list("lease_fence", flat=True).get()) if taken else None
+
+
+def until_written(write: Callable[[], object]) -> None:
+    """Repeats `write` until the database answers: what a living worker holds is nobody else's, so a lease must not be
+    kept because the database was away when it was to be given up."""
+    while True:
+        try:
+            write()
+        except DatabaseError as error:
+            log.warning("a lease cannot be given up yet", error=str(error).strip())
+            connection.close()
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 def is_held(row: Leased) -> bool:

@@ -6,6 +6,7 @@ with the database away, everybody looks dead. One that is new waits for two, so 
 """
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -42,11 +43,16 @@ class WorkerProcess:
         self.id = self._register(name)
         self._name = name
         self._sweeps, self._free_threads, self._begin = list(sweeps), free_threads, begin
+        self._takes_work = True
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def take_no_more(self) -> None:
+        """It is about to end: it says that it lives, and begins nothing."""
+        self._takes_work = False
 
     def end(self) -> None:
         """Takes the row away: what it still held is free at once."""
@@ -65,23 +71,32 @@ class WorkerProcess:
             self._register(self._name, self.id)
 
     def sweep(self) -> None:
-        for sweep in self._sweeps:
+        for sweep in self._sweeps if self._takes_work else ():
             free = self._free_threads()
             if free > 0:
                 for work in sweep(self.id, free):
                     self._begin(work)
 
     def _live(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self.beat()
-                self.sweep()
-            except DatabaseError as error:
-                log.warning("the heartbeat could not be written", error=str(error))
-                connection.close()
-            close_old_connections()
-            self._ended.wait(heartbeat_every().total_seconds())
-        connection.close()
+        """Whatever unforeseen ends this thread ends the process: without a heartbeat it would be dead to all others, and
+        to the supervisor, which starts again what has ended, it would live for ever."""
+        try:
+            while not self._ended.is_set():
+                self._beat_and_sweep()
+                self._ended.wait(heartbeat_every().total_seconds())
+        finally:
+            connection.close()
+            if not self._ended.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _beat_and_sweep(self) -> None:
+        try:
+            self.beat()
+            self.sweep()
+        except DatabaseError as error:
+            log.warning("the heartbeat could not be written", error=str(error))
+            connection.close()
+        close_old_connections()
 
     @staticmethod
     def _register(name: str, worker_id: UUID | None = None) -> UUID:
@@ -114,6 +129,12 @@ def become_worker(
 def current_worker_id() -> UUID:
     assert _current is not None, "this process is no worker"
     return _current.id
+
+
+def take_no_more() -> None:
+    """The process is about to end."""
+    if _current is not None:
+        _current.take_no_more()
 
 
 def end_worker() -> None:

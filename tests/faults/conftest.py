@@ -1,6 +1,7 @@
-"""Databases of their own for the installations that are broken here."""
+"""Databases of their own for the installations that are broken here, one seed a run, and the longest tests first."""
 
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from uuid import uuid4
@@ -9,6 +10,28 @@ import psycopg
 import pytest
 
 NewDatabase = Callable[[], str]
+# They take a minute and more each: who begins with a short one waits for one of them in the end.
+LONGEST = ("test_200_kills", "test_kills.py", "test_sockets.py", "test_with_redis_away")
+
+
+def pytest_configure() -> None:
+    """Before the processes that share the tests are started, which get it from here."""
+    os.environ.setdefault("FAULTS_SEED", str(random.SystemRandom().randrange(10**6)))
+
+
+@pytest.hookimpl(trylast=True)  # after those who shuffle
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"FAULTS_SEED={os.environ['FAULTS_SEED']} repeats what chance decided here.")
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """Of all that chance decides."""
+    return int(os.environ["FAULTS_SEED"])
 
 
 @pytest.fixture(scope="session")

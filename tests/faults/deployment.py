@@ -88,6 +88,7 @@ class Farm(Deployment):
         self._births = threading.Lock()
 
     def start(self) -> None:
+        self.manage("migrate", "--verbosity=0")
         self.redis.start()
         with self.log.open("ab") as log:
             self.web = self._popen(["-m", "openhands_site.web"], stdout=log, stderr=log)

@@ -66,38 +66,52 @@ def listening(pids: set[int]) -> set[str]:
 
 def test_rows_folders_processes_ports_and_descriptors_are_what_they_were(deployment: Deployment) -> None:
     with deployment.api() as api:
-        # What a process opens once, or once a thread, it has opened.
-        for warm_up in [deployment.begin(api, steps=3) for _ in range(CONVERSATIONS)]:
-            warm_up.await_state("finished")
-            api.delete(f"/conversations/{warm_up.id}").raise_for_status()
-        await_value(lambda: not deployment.query("SELECT 1 FROM sandboxes_sandbox"))
+        play_out(deployment, api)
         before = Remains(deployment, api)
-
-        tasks = [deployment.begin(api, steps=12) for _ in range(CONVERSATIONS)]
-        for task in tasks:
-            task.await_words(3)
-        os.kill(action_server_of(deployment, tasks[0]), signal.SIGKILL)
-        tasks[1].order("stop")
-        tasks[2].order("pause")
-        api.delete(f"/conversations/{tasks[3].id}").raise_for_status()
-        deployment.kill("agent")
-        deployment.kill("background")
-        for task in (tasks[0], tasks[4], tasks[5]):
-            task.await_state("finished", seconds=90)
-            task.check(lost=1)
-        for task in tasks:
-            if task is not tasks[3]:
-                api.delete(f"/conversations/{task.id}").raise_for_status()
-        await_value(lambda: not deployment.query("SELECT 1 FROM sandboxes_sandbox"))
+        break_everything(deployment, api)
         # The row of a killed worker stays for a day, and says that it is dead.
         deployment.query(
             "DELETE FROM workers_worker WHERE id NOT IN (SELECT id FROM workers_worker ORDER BY last_seen DESC LIMIT 2)"
         )
-        after = await_value(
-            lambda: found if (found := Remains(deployment, api)).counts == before.counts else None
-        )
+        await_value(lambda: Remains(deployment, api).counts == before.counts)
+
+        # What a process opens once, or once a thread, it opens now; what it opened for each conversation would tell.
+        play_out(deployment, api)
+        warm = Remains(deployment, api)
+        for _ in range(2):
+            play_out(deployment, api)
+        after = Remains(deployment, api)
+        assert after.counts == before.counts
         for name, count in after.descriptors.items():
-            assert count <= before.descriptors[name] + 8, f"{name} keeps descriptors open"
+            assert count < warm.descriptors[name] + CONVERSATIONS, f"{name} keeps descriptors open"
+
+
+def play_out(deployment: Deployment, api: httpx.Client) -> None:
+    """Conversations that nothing happens to, from their beginning to their deletion."""
+    for task in [deployment.begin(api, steps=3, seconds=0.1) for _ in range(CONVERSATIONS)]:
+        task.await_state("finished")
+        api.delete(f"/conversations/{task.id}").raise_for_status()
+    await_value(lambda: not deployment.query("SELECT 1 FROM sandboxes_sandbox"))
+
+
+def break_everything(deployment: Deployment, api: httpx.Client) -> None:
+    """Conversations to which everything happens, deleted in the end."""
+    tasks = [deployment.begin(api, steps=12) for _ in range(CONVERSATIONS)]
+    for task in tasks:
+        task.await_words(3)
+    os.kill(action_server_of(deployment, tasks[0]), signal.SIGKILL)
+    tasks[1].order("stop")
+    tasks[2].order("pause")
+    api.delete(f"/conversations/{tasks[3].id}").raise_for_status()
+    for program in PROGRAMS:
+        deployment.kill(program)
+    for task in (tasks[0], tasks[4], tasks[5]):
+        task.await_state("finished", seconds=90)
+        task.check(lost=1)
+    for task in tasks:
+        if task is not tasks[3]:
+            api.delete(f"/conversations/{task.id}").raise_for_status()
+    await_value(lambda: not deployment.query("SELECT 1 FROM sandboxes_sandbox"))
 
 
 def test_nothing_is_left_when_the_server_has_ended(tmp_path: Path, new_database: NewDatabase) -> None:

@@ -31,6 +31,7 @@ from tests.fakes.redis_process import RedisProcess
 LONG = os.environ.get("FAULTS_LONG") == "1"
 CROWD_SECONDS = 600 if LONG else 60
 pytestmark = [
+    pytest.mark.xdist_group("sockets"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.service("redis"),
     pytest.mark.timeout(CROWD_SECONDS + 200),
@@ -154,10 +155,11 @@ def result_of(process: "subprocess.Popen[str]", said: str | None = None) -> dict
 
 @pytest.fixture(scope="module")
 def seen(
-    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    seed: int,
 ) -> dict[str, Any]:
-    seed = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"FAULTS_SEED={seed}")
     with django_db_blocker.unblock():
         stage = Stage(tmp_path_factory.mktemp("sockets"), seed)
     return {"seed": seed, **stage.play()}

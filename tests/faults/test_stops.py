@@ -1,31 +1,47 @@
-"""A stop is on record within a second, whatever the agent is waiting for."""
+"""A stop is on record within a second, whatever the agent is waiting for, and ends the command, whoever died."""
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.fakes.openai_server import OpenAIServer, Turn
 from tests.faults.conftest import NewDatabase
-from tests.faults.deployment import Deployment, await_value
+from tests.faults.deployment import GOES_ON_SECONDS, Deployment, await_value, processes
 from tests.faults.invariants import check_log
 from tests.journeys.installation import events_of, wait_for_state
 
-pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest.mark.timeout(240)]
-SLEEP = Turn.call("terminal", {"command": "echo begun > begun; sleep 600"})
+pytestmark = [
+    pytest.mark.xdist_group("stops"),
+    pytest.mark.service("bwrap"),
+    pytest.mark.service("redis"),
+    pytest.mark.timeout(240),
+]
+SLEEP = f"sleep 600.{os.getpid()}"  # a mark that no other test's command has
+# By the person's message: what the model does with it.
+TURNS = {
+    "a model that does not answer": Turn(text="too late", delay=600),
+    "the middle of a reply": Turn(text="word by word", piece=1, pause=60),
+    "the wait before a retry": Turn.failure(429, headers={"Retry-After": "30"}),
+    "a long command": Turn.call("terminal", {"command": SLEEP}),
+}
+
+
+def turn_for(body: dict[str, Any]) -> Turn:
+    return TURNS[asked(body)]
+
+
+def asked(body: dict[str, Any]) -> str:
+    return next(str(message["content"]) for message in body["messages"] if message["role"] == "user")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[OpenAIServer]:
-    turns = [
-        Turn(text="too late", delay=600),
-        Turn(text="word by word", piece=1, pause=60),
-        Turn.failure(429, headers={"Retry-After": "30"}),
-        SLEEP,
-    ]
-    with OpenAIServer(turns) as server:
+    with OpenAIServer(turn_for) as server:
         yield server
 
 
@@ -43,24 +59,46 @@ def deployment(
         yield deployment
 
 
-def test_a_stop_is_on_record_within_a_second_whatever_the_agent_waits_for(
-    deployment: Deployment, server: OpenAIServer
-) -> None:
-    """A model that does not answer, one in the middle of its reply, the wait before a retry, a long command."""
+@pytest.fixture(scope="module")
+def api(deployment: Deployment) -> Iterator[httpx.Client]:
     with deployment.api() as api:
-        for requests in (1, 2, 3):
-            begin_and_stop(api, lambda requests=requests: len(server.requests) >= requests)  # type: ignore[misc]
-        begin_and_stop(api, lambda: list(deployment.home.rglob("begun")))
+        yield api
 
 
-def begin_and_stop(api: httpx.Client, is_waiting: Callable[[], object]) -> None:
-    conversation = str(
-        api.post("/conversations", json={"initial_message": "Go"}).raise_for_status().json()["id"]
-    )
-    await_value(is_waiting)
-    time.sleep(0.3)
+def begin(api: httpx.Client, server: OpenAIServer, moment: str) -> str:
+    """A conversation that is at that moment."""
+    made = api.post("/conversations", json={"initial_message": moment}).raise_for_status().json()
+    if moment == "a long command":
+        await_value(is_asleep)
+    else:
+        await_value(lambda: moment in [asked(seen.body) for seen in server.requests])
+        time.sleep(0.3)
+    return str(made["id"])
+
+
+def is_asleep() -> bool:
+    return any(command.strip() == SLEEP for _, _, command in processes())
+
+
+@pytest.mark.parametrize("moment", TURNS)
+def test_a_stop_is_on_record_within_a_second_whatever_the_agent_waits_for(
+    api: httpx.Client, server: OpenAIServer, moment: str
+) -> None:
+    conversation = begin(api, server, moment)
     begun = time.monotonic()
     api.post(f"/conversations/{conversation}/stop").raise_for_status()
     wait_for_state(api, conversation, "stopped", seconds=1)
     print(f"stopped after {time.monotonic() - begun:.2f} s")
+    check_log(events_of(api, conversation))
+    await_value(lambda: not is_asleep(), seconds=5)
+
+
+def test_a_stop_that_a_killed_worker_did_not_hear_is_carried_out_by_the_next_and_ends_the_command(
+    deployment: Deployment, api: httpx.Client, server: OpenAIServer
+) -> None:
+    conversation = begin(api, server, "a long command")
+    deployment.kill("agent")
+    api.post(f"/conversations/{conversation}/stop").raise_for_status()
+    wait_for_state(api, conversation, "stopped", seconds=GOES_ON_SECONDS)
+    await_value(lambda: not is_asleep(), seconds=5)
     check_log(events_of(api, conversation))

@@ -41,7 +41,6 @@ class Installation:
         }
 
     def __enter__(self) -> Self:
-        self.manage("migrate", "--verbosity=0")
         self.start()
         return self
 

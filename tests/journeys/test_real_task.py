@@ -89,11 +89,10 @@ def test_the_api_mends_a_repository(tmp_path: Path, place: Place) -> None:
 
 @pytest.mark.service("bwrap")
 def test_a_stop_also_ends_a_command_that_went_on_from_an_earlier_action(tmp_path: Path) -> None:
+    """While the model is called, and by a worker that the stop wakes where nobody is at work."""
     seconds = f"600.{tmp_path.stat().st_ino}"  # a mark that no other test's command has
-    turns = [
-        Turn.call("terminal", {"command": f"sleep {seconds}", "timeout": 1}),
-        Turn(text="never", delay=60),
-    ]
+    sleep = Turn.call("terminal", {"command": f"sleep {seconds}", "timeout": 1})
+    turns = [sleep, Turn(text="never", delay=60), sleep, Turn(text="It sleeps.")]
     with (
         OpenAIServer(turns) as server,
         Installation(
@@ -106,6 +105,12 @@ def test_a_stop_also_ends_a_command_that_went_on_from_an_earlier_action(tmp_path
         assert is_running(f"sleep {seconds}")
         api.post(f"/conversations/{made['id']}/stop")
         assert wait_for_state(api, made["id"], "stopped", seconds=2) == "stopped"
+        until(lambda: not is_running(f"sleep {seconds}"))
+        made = api.post("/conversations", json={"initial_message": "Wait"}).json()
+        assert wait_for_state(api, made["id"], "idle") == "idle"
+        assert is_running(f"sleep {seconds}")
+        for order in ("pause", "stop"):
+            api.post(f"/conversations/{made['id']}/{order}").raise_for_status()
         until(lambda: not is_running(f"sleep {seconds}"))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from openhands_site import supervisor as supervisor_module
 from openhands_site.supervisor import Program, Supervisor
@@ -74,6 +75,28 @@ def test_a_program_that_is_killed_is_started_again(run: Run) -> None:
     run.watch_until(lambda: len(run.printed("a")) == 1)
     os.kill(int(run.printed("a")[0]), signal.SIGKILL)
     run.watch_until(lambda: len(run.printed("a")) == 2)
+
+
+def test_a_disk_without_room_for_the_register_keeps_nobody_from_being_started_again(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "processes.new").mkdir()  # whoever writes there meets an OSError
+    run.start("a", "print('again', flush=True)")
+    run.watch_until(lambda: len(run.printed("a")) == 2)
+
+
+def test_a_program_that_cannot_be_started_now_is_tried_again(tmp_path: Path) -> None:
+    too_much = {"LARGE": "x" * 200_000}  # the kernel refuses it, as it does where no memory is left
+    register = Register(tmp_path / "processes")
+    supervisor = Supervisor(too_much, register, lambda name, line: None)
+    with capture_logs() as logs:
+        supervisor.start(Program("a", [sys.executable, "-c", SLEEP]))
+        is_ending = threading.Event()
+        threading.Timer(1, is_ending.set).start()
+        supervisor.watch(is_ending)
+    assert len(logs) == 2
+    assert "could not be started" in logs[0]["how"]
+    supervisor.end("a")
 
 
 def test_every_line_is_handed_on_also_one_that_is_no_utf8(run: Run) -> None:

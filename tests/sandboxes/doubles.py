@@ -33,6 +33,9 @@ class Recorder:
     def lost(self, sandbox_id: UUID, message: str) -> None:
         self._tell("lost", message)
 
+    def removed(self, sandbox_id: UUID) -> None:
+        self._tell("removed")
+
     def _tell(self, *words: str, milliseconds: int = 0) -> None:
         assert connection.in_atomic_block
         self.told.append(words)
@@ -43,7 +46,7 @@ class NeverReady(MemoryBackend):
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
         progress("create", "")
         progress("boot", "")
-        raise StartFailed("boot", "The action server was not ready within 120 s.")
+        raise StartFailed("boot", "The action server was not ready within 120 s. Its log: \0")
 
 
 class Broken(MemoryBackend):

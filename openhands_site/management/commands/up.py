@@ -112,8 +112,11 @@ class Command(BaseCommand):
         if settings.LOG_JSON:
             log.info(text.strip())
         else:
-            self.stdout.write(text)
-            self.stdout.flush()
+            with suppress(
+                OSError
+            ):  # the terminal is gone, or its disk full: what is at hand is to be done all the same
+                self.stdout.write(text)
+                self.stdout.flush()
 
     def show(self, name: str, line: str) -> None:
         """A line that a child printed."""

@@ -54,7 +54,9 @@ def work_beside(conversation: Conversation) -> threading.Thread:
         finally:
             connection.close()
 
-    thread = threading.Thread(target=target)
+    thread = threading.Thread(
+        target=target, daemon=True
+    )  # one that hangs must not keep the tests from ending
     thread.start()
     return thread
 

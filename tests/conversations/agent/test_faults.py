@@ -9,9 +9,12 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from conversations import services
+from conversations.agent import inbox as inboxes
+from conversations.agent.loop import run
 from conversations.models import Conversation, Event
 from openhands_site.workers.models import Worker
 from sandboxes.backends import memory
+from sandboxes.models import Runtime
 from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
 from tests.fakes.models import call, calls
 
@@ -59,7 +62,9 @@ def test_another_worker_joins_the_action_of_a_dead_one_and_the_dead_one_writes_n
 
 def test_an_action_of_a_dead_worker_in_a_dead_sandbox_is_lost_and_never_runs_again(owner: User) -> None:
     name = uuid4().hex
-    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    conversation = start(
+        owner, [calls(call("terminal", command=f"hold {name}")), FINISH, FINISH]
+    )  # the frozen one may ask, too
     frozen = work_beside(conversation)
     until(lambda: name in memory.held)
     bury(conversation)
@@ -112,6 +117,65 @@ def test_a_stop_of_a_dead_workers_conversation_closes_its_actions_and_shuts_the_
     memory.release(name)
     frozen.join(10)
     assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
+
+
+def deafen(conversation: Conversation) -> None:
+    """Its worker hears of no order any more, as one that is dead or frozen."""
+    inboxes.reader().inboxes.pop(conversation.pk)
+
+
+def test_a_stop_that_a_dead_worker_did_not_hear_ends_its_command_when_another_takes_over(
+    owner: User,
+) -> None:
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    dead = work_beside(conversation)
+    until(lambda: name in memory.held)
+    deafen(conversation)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    assert kinds(conversation)[-1] == "order:stop"
+    bury(conversation)
+    assert work(conversation).agent_state == "stopped"
+    until(lambda: name not in memory.held, seconds=1)
+    dead.join(10)
+    assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
+
+
+def test_a_stop_with_nobody_at_work_wakes_a_worker_that_ends_the_command(owner: User) -> None:
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    dead = work_beside(conversation)
+    until(lambda: name in memory.held)
+    deafen(conversation)
+    bury(conversation)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    assert kinds(conversation)[-1] == "state:stopped"
+    assert name in memory.held
+    work(conversation)
+    until(lambda: name not in memory.held, seconds=1)
+    dead.join(10)
+    assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
+
+
+def test_a_stop_that_the_sandbox_cannot_hear_stays_due_until_it_can(owner: User) -> None:
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    dead = work_beside(conversation)
+    until(lambda: name in memory.held)
+    deafen(conversation)
+    bury(conversation)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    life = Runtime.objects.filter(sandbox=conversation.sandbox_id)
+    url = life.get().url
+    life.update(url="http://127.0.0.1:1")
+    run(conversation.pk, worker())
+    conversation.refresh_from_db()
+    assert conversation.due_since
+    assert conversation.lease_worker_id is None
+    life.update(url=url)
+    assert work(conversation).due_since is None
+    until(lambda: name not in memory.held, seconds=1)
+    dead.join(10)
 
 
 def test_a_start_that_fails_says_why_and_the_next_message_tries_again(owner: User) -> None:

@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations import services, wire
+from conversations.agent.loop import run
 from conversations.models import Conversation, LLMCall
 from sandboxes import provisioning
 from sandboxes.backends.memory import MemoryBackend
@@ -124,6 +125,37 @@ def test_a_pause_at_any_moment_takes_effect_and_a_resume_goes_on(
     assert said_after(conversation, message.sequence)
 
 
+@pytest.mark.parametrize("comes", ["ready", "failed", "stop", "pause", "message"])
+def test_what_comes_while_an_agent_is_about_to_wait_for_its_sandbox_is_heard(
+    owner: User, points: Points, settings: Settings, comes: str
+) -> None:
+    """It has seen that there is none, and has not said yet that it waits: nobody would say the same again."""
+    conversation = start(owner, [FINISH])
+    services.send_message(conversation_id=conversation.pk, by=owner, text="And this too")
+    points.arm("agent-sandbox-awaited")
+    agent, starter = worker(), worker()
+    assert conversation.sandbox_id
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(in_thread_of_its_own, run, conversation.pk, agent)
+        points.await_reached("agent-sandbox-awaited")
+        if comes == "failed":
+            settings.SANDBOX_BACKENDS = {"memory": "tests.sandboxes.doubles.NeverReady"}
+        if comes in ("ready", "failed"):
+            provisioning.bring(conversation.sandbox_id, starter)
+        elif comes == "message":
+            services.send_message(conversation_id=conversation.pk, by=owner, text="And that")
+        else:
+            services.give_order(conversation_id=conversation.pk, by=owner, order=comes)  # type: ignore[arg-type]
+        points.release("agent-sandbox-awaited")
+        waiting.result(20)
+    states = {"ready": "finished", "stop": "stopped", "pause": "paused"}
+    conversation.refresh_from_db()
+    assert conversation.agent_state == states.get(comes, "starting")
+    if comes in ("failed", "message"):  # it asked for another start
+        settings.SANDBOX_BACKENDS = {"memory": "sandboxes.backends.memory.MemoryBackend"}
+        assert work(conversation).agent_state == "finished"
+
+
 @pytest.mark.parametrize("passes", range(1, 9))
 @pytest.mark.parametrize("order", ["stop", "pause"])
 def test_an_order_between_any_two_events_is_obeyed(
@@ -162,7 +194,7 @@ def test_a_conversation_deleted_while_its_sandbox_starts_leaves_nothing(
     assert sandbox_id not in {life.sandbox_id for life in MemoryBackend().lives()}
 
 
-def in_thread_of_its_own(work: Callable[[UUID, UUID], None], *args: UUID) -> None:
+def in_thread_of_its_own(work: Callable[[UUID, UUID], object], *args: UUID) -> None:
     try:
         work(*args)
     finally:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -34,6 +35,27 @@ def take(sandbox: Sandbox, taker: Worker) -> int | None:
 def test_what_nobody_holds_is_taken_once(owner: User) -> None:
     sandbox = row(owner)
     assert [take(sandbox, worker("first")), take(sandbox, worker("second"))] == [1, None]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_whose_commit_was_not_answered_is_given_up_again(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it was taken; the worker lives, so nobody else would ever take it."""
+    sandbox, taker = row(owner), worker("taker")
+    commit = connection.commit
+
+    def commit_unanswered() -> None:
+        monkeypatch.undo()
+        commit()
+        raise OperationalError("the line was cut")
+
+    monkeypatch.setattr(connection, "commit", commit_unanswered)
+    with pytest.raises(OperationalError):
+        take(sandbox, taker)
+    sandbox.refresh_from_db()
+    assert (sandbox.lease_worker, sandbox.lease_fence) == (None, 1)
+    assert take(sandbox, taker) == 2
 
 
 def test_what_a_dead_worker_holds_is_taken_with_a_higher_fence(owner: User) -> None:

@@ -1,4 +1,8 @@
+import os
+import queue
+import signal
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db.models.functions import Now
@@ -41,6 +45,30 @@ def test_a_worker_without_a_free_thread_does_not_sweep() -> None:
     process, begun = sweeper(threads=0)
     process.sweep()
     assert begun == []
+
+
+def test_a_worker_that_is_about_to_end_lives_and_begins_nothing() -> None:
+    process, begun = sweeper(threads=2)
+    process.take_no_more()
+    process.beat()
+    process.sweep()
+    assert begun == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_that_has_lost_its_heartbeat_ends_so_that_it_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_worker: UUID, _limit: int) -> list[Work]:
+        raise ZeroDivisionError("a defect")
+
+    sent: queue.Queue[tuple[int, ...]] = queue.Queue()
+    monkeypatch.setattr(os, "kill", lambda *arguments: sent.put(arguments))
+    process = WorkerProcess("unlucky", [fail], lambda: 1)
+    process.start()
+    assert sent.get(timeout=10) == (os.getpid(), signal.SIGTERM)
+    process.end()
 
 
 def test_a_new_worker_judges_nobody_before_whoever_lives_had_time_to_say_so() -> None:
