@@ -11,7 +11,7 @@ import pytest
 
 NewDatabase = Callable[[], str]
 # They take a minute and more each: who begins with a short one waits for one of them in the end.
-LONGEST = ("test_200_kills", "test_kills.py", "test_sockets.py", "test_with_redis_away")
+LONGEST = ("test_kills.py", "test_sockets.py", "test_200_kills", "test_with_redis_away")
 
 
 def pytest_configure() -> None:
@@ -21,7 +21,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)  # after those who shuffle
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+    items.sort(
+        key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
