@@ -101,7 +101,7 @@ def bear(farm: Farm, away: Callable[[], None]) -> None:
     farm.start_worker("one")
     farm.start_worker("two")
     with farm.api() as api:
-        tasks = [farm.begin(api, steps=24, seconds=0.5) for _ in range(4)]
+        tasks = [farm.begin(api, steps=14, seconds=0.5) for _ in range(4)]
         for task in tasks:
             task.await_words(4)
         away()
