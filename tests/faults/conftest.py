@@ -11,7 +11,7 @@ import pytest
 
 NewDatabase = Callable[[], str]
 # They take a minute and more each: who begins with a short one waits for one of them in the end.
-LONGEST = ("test_200_kills", "test_kills.py", "test_sockets.py", "test_with_redis_away")
+LONGEST = ("test_kills.py", "test_sockets.py", "test_200_kills", "test_with_redis_away")
 
 
 def pytest_configure() -> None:

@@ -63,7 +63,22 @@ class Deployment(Installation):
         os.kill(self.pid_of(program), signal.SIGKILL)
 
     def begin(self, api: httpx.Client, *, steps: int, seconds: float = 0.25) -> "Task":
-        return Task(self, api, steps, seconds)
+        words = new_words(steps)
+        body = {"initial_message": as_blocks(words, seconds)}
+        made = api.post("/conversations", json=body).raise_for_status().json()
+        return Task(self, api, made["id"], words)
+
+    def begin_without_a_server(
+        self, api: httpx.Client, *, steps: int, seconds: float = 0.25
+    ) -> "tuple[Task, subprocess.Popen[bytes]]":
+        """By `manage.py run_task`, which is a worker of its own."""
+        words = new_words(steps)
+        known = {made["id"] for made in api.get("/conversations").json()["items"]}
+        command = [sys.executable, "manage.py", "run_task", as_blocks(words, seconds)]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        begun = await_value(lambda: {m["id"] for m in api.get("/conversations").json()["items"]} - known)
+        return Task(self, api, begun.pop(), words), process
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the installation's own database; what it changes is committed."""
@@ -150,11 +165,8 @@ class PatientTransport(httpx.HTTPTransport):
 class Task:
     """A conversation of many commands, each of which leaves a word of its own in the file `ran`."""
 
-    def __init__(self, deployment: Deployment, api: httpx.Client, steps: int, seconds: float) -> None:
-        self.deployment, self.api = deployment, api
-        self.words = new_words(steps)
-        text = as_blocks(self.words, seconds)
-        self.id = api.post("/conversations", json={"initial_message": text}).raise_for_status().json()["id"]
+    def __init__(self, deployment: Deployment, api: httpx.Client, pk: str, words: list[str]) -> None:
+        self.deployment, self.api, self.id, self.words = deployment, api, pk, words
 
     def go_on(self, *, steps: int, seconds: float = 0.25) -> None:
         """Another message of such commands."""

@@ -84,6 +84,16 @@ def test_a_killed_supervisor_leaves_no_server_behind_and_the_next_start_goes_on(
     assert task.ran() == task.words
 
 
+def test_a_task_whose_own_process_is_killed_is_gone_on_with_by_the_server(
+    deployment: Deployment, api: httpx.Client
+) -> None:
+    task, process = deployment.begin_without_a_server(api, steps=STEPS)
+    task.await_words(8)
+    process.kill()
+    process.wait()
+    finish(task)
+
+
 def test_a_line_that_is_cut_loses_nothing(deployment: Deployment, api: httpx.Client) -> None:
     task = deployment.begin(api, steps=1)
     task.await_state("finished")

@@ -27,7 +27,7 @@ POINTS = [
 ]
 FAULTS = 200
 CONVERSATIONS = 20
-WORKERS = ("one", "two", "three", "four")
+WORKERS = ("one", "two", "three", "four", "five", "six")
 
 
 @pytest.fixture
@@ -116,12 +116,13 @@ class Storm:
 
     def __init__(self, farm: Farm, chance: random.Random) -> None:
         self.farm, self.chance = farm, chance
+        self.victims = self._in_turn()
         self.returning: list[threading.Thread] = []
         self.away: set[str] = set()
 
     def strike(self) -> None:
         time.sleep(self.chance.uniform(0.05, 0.4))
-        victim, kind = self.chance.choice(WORKERS), self.chance.choice(["kill", "freeze"])
+        victim, kind = next(self.victims), self.chance.choice(["kill", "freeze"])
         away = self.chance.uniform(0.1, 0.6) if kind == "kill" else self.chance.uniform(0.3, 3.5)
         await_value(lambda: victim not in self.away)
         signal_to(self.farm.workers[victim], signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
@@ -133,6 +134,11 @@ class Storm:
     def calm(self) -> None:
         for thread in self.returning:
             thread.join()
+
+    def _in_turn(self) -> Iterator[str]:
+        """All of them in an order of chance, then all in another: few strikes have to wait for who is away."""
+        while True:
+            yield from self.chance.sample(WORKERS, len(WORKERS))
 
     def _bring_back(self, victim: str, kind: str, away: float) -> None:
         time.sleep(away)
