@@ -62,9 +62,8 @@ def test_another_worker_joins_the_action_of_a_dead_one_and_the_dead_one_writes_n
 
 def test_an_action_of_a_dead_worker_in_a_dead_sandbox_is_lost_and_never_runs_again(owner: User) -> None:
     name = uuid4().hex
-    conversation = start(
-        owner, [calls(call("terminal", command=f"hold {name}")), FINISH, FINISH]
-    )  # the frozen one may ask, too
+    # The dead one may still call the model, before it finds that it is shut out.
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH, FINISH])
     frozen = work_beside(conversation)
     until(lambda: name in memory.held)
     bury(conversation)
