@@ -1,7 +1,9 @@
 // For how long something has run, counted on from what the server says: the clocks of the two need not agree. While
 // it is not shown, its turn has not come, and it has not begun to run.
 //
-//   running <elapsed-time seconds="0.3"></elapsed-time>
+//   running <elapsed-time role="timer" seconds="0.3"></elapsed-time>
+//
+// A timer is not announced each time that it changes, also where it stands in what is.
 import { duration } from "./times.js";
 
 const EVERY = 1_000; // ms

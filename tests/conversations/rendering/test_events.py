@@ -158,7 +158,9 @@ def test_an_action_and_its_observation_are_folded_together_wherever_both_are_at_
 
 def test_an_action_that_has_no_end_yet_says_for_how_long_it_runs_since_its_turn_came() -> None:
     def seconds_of(*events: Event) -> int:
-        (found,) = re.findall(r'<elapsed-time seconds="(\d+)\.\d">', "".join(render_timeline(events)))
+        (found,) = re.findall(
+            r'<elapsed-time role="timer" seconds="(\d+)\.\d">', "".join(render_timeline(events))
+        )
         return int(found)
 
     first, second = action(command="one"), action(command="two", sequence=2)
