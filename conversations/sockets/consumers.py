@@ -33,6 +33,8 @@ from openhands_site import outages
 # Daphne closes with 1000 and 3000 to 4999 alone. After the last two a client comes again.
 NO_SESSION, NOT_VISIBLE, TOO_SLOW, BAD_ADDRESS, DEFECT, AWAY = 4001, 4004, 4008, 4400, 4500, 4503
 ACCESS_SECONDS = 60.0
+# A browser cannot tell a silent line from a dead one: its page takes it for dead after two and a half of these.
+SILENCE_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 # Orders wait for locks; the reader's threads are others, so such a wait holds up no event.
@@ -156,11 +158,27 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self.is_cut_off = False
+            await self.await_news()
+
+    async def await_news(self) -> None:
+        """Returns when there may be something to send; until then it says that the line lives, or closes a window that
+        was full for too long."""
+        while self.is_open:
+            patience = self.window.patience(time.monotonic())
+            ends = patience is not None and patience <= SILENCE_SECONDS
             try:
-                async with asyncio.timeout(self.window.patience(time.monotonic())):
+                async with asyncio.timeout(patience if ends else SILENCE_SECONDS):
                     await self.woken.wait()
             except TimeoutError:
-                await self.shut(TOO_SLOW)
+                await (self.shut(TOO_SLOW) if ends else self.say_it_lives())
+            else:
+                return
+
+    async def say_it_lives(self) -> None:
+        """Says once more how things stand, which nobody has to read."""
+        status = self.told.get("status", "")
+        if status and self.window.admits_extra(len(status)):
+            await self.send(status)
 
     async def catch_up(self, feed: reader.Feed) -> None:
         """Sends what follows the cursor, to the end of the log or of the window."""

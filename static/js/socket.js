@@ -11,6 +11,7 @@ import { backoff } from "./backoff.js";
 const SEEN_EVERY = 250; // ms
 const SEEN_AFTER = 100; // events
 const ACK_WITHIN = 8_000; // ms; then the connection is taken for dead
+const SILENCE = 75_000; // ms; the server says something every 30 s, and a line that is dead need not close
 const ENDS = { 4001: "signed-out", 4004: "gone" };
 
 export class ConversationSocket extends EventTarget {
@@ -31,11 +32,14 @@ export class ConversationSocket extends EventTarget {
     socket.onmessage = (message) => socket === this.socket && this.#hear(JSON.parse(message.data));
     socket.onclose = ({ code }) => socket === this.socket && this.#lose(code);
     socket.onopen = () => socket === this.socket && this.#resend();
+    this.#watch();
   }
 
   /** Now rather than after the wait: the network is back, or somebody looks. */
   hurry() {
     this.attempt = 0;
+    // Of a page that slept, timers sleep too.
+    if (this.socket && this.lastSeen && Date.now() - this.lastSeen > SILENCE) return this.renew();
     this.open();
   }
 
@@ -70,6 +74,7 @@ export class ConversationSocket extends EventTarget {
 
   #hear(frame) {
     this.lastSeen = new Date();
+    this.#watch();
     if (this.state !== "online") this.#become("online");
     this.attempt = 0;
     if (frame.type === "events") return this.#take(frame.events);
@@ -78,6 +83,11 @@ export class ConversationSocket extends EventTarget {
     // A log that came back from a backup can be shorter than what we had.
     if (frame.type === "replayed") this.after = Math.min(this.after, frame.sequence);
     this.#tell(frame.type, frame);
+  }
+
+  #watch() {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.renew(), SILENCE);
   }
 
   #take(events) {
@@ -128,7 +138,7 @@ export class ConversationSocket extends EventTarget {
 
   #lose(code) {
     this.socket = undefined;
-    for (const timer of ["ackBy", "seenSoon", "again"]) {
+    for (const timer of ["ackBy", "seenSoon", "again", "silence"]) {
       clearTimeout(this[timer]);
       this[timer] = undefined;
     }

@@ -171,3 +171,23 @@ test("a socket that was given up is not heard any more", () => {
   servers[0].onmessage({ data: JSON.stringify(events(3)) });
   assert.deepEqual(shown, []);
 });
+
+test("a line on which nothing comes any more is given up, and one that speaks is not", () => {
+  for (let n = 0; n < 4; n++) {
+    mock.timers.tick(30_000);
+    servers[0].say({ type: "status" });
+  }
+  assert.equal(servers.length, 1);
+  mock.timers.tick(75_000);
+  assert.equal(states.at(-1), "reconnecting");
+  mock.timers.tick(500);
+  assert.equal(servers.length, 2);
+});
+
+test("one that was never answered is given up too", () => {
+  servers[0].close();
+  mock.timers.tick(500);
+  mock.timers.tick(75_000);
+  mock.timers.tick(1_000);
+  assert.equal(servers.length, 3);
+});

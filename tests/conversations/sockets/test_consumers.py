@@ -260,6 +260,31 @@ async def test_a_status_is_sent_again_when_it_changed(
         assert (await client.next())["title"] == "Another"
 
 
+async def test_while_nothing_happens_it_says_from_time_to_time_that_it_lives(
+    conversation: Conversation, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SILENCE_SECONDS", 0.2)
+    async with SocketClient(conversation.pk, key=key) as client:
+        status, _ = (await client.until("usage"))[-2:]
+        for _ in range(3):
+            assert await client.next(1) == status
+
+
+async def test_who_reads_nothing_of_a_silent_socket_is_not_told_for_ever_that_it_lives(
+    conversation: Conversation, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(window, "UNSEEN_EXTRAS", 600)
+    async with SocketClient(conversation.pk, key=key) as client:
+        await client.until("usage")
+        beats = 0
+        while not await client.quiet(0.3):
+            beats += (await client.next())["type"] == "status"
+        assert 0 < beats < 6
+        await client.send({"type": "seen", "sequence": 1})
+        assert (await client.next())["type"] == "status"
+
+
 async def test_with_html_each_event_brings_what_stands_for_it_on_the_page(
     conversation: Conversation, key: str
 ) -> None:
