@@ -4,6 +4,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
+from openhands_site import fault_points
 from openhands_site.db import release_connection
 from sandboxes.errors import BackendSilent
 from sandboxes.holding import Holding
@@ -36,6 +37,7 @@ def release(holding: Holding, sandbox: Sandbox) -> None:
         return holding.settle(
             sandbox.wanted, state=SandboxState.ERROR, error=f"It could not be ended: {error}"
         )
+    fault_points.reach("sandbox-ended")
     _record(holding, sandbox)
     log.info("the sandbox was ended", wanted=sandbox.wanted)
     return None

@@ -194,6 +194,25 @@ def test_a_conversation_deleted_while_its_sandbox_starts_leaves_nothing(
     assert sandbox_id not in {life.sandbox_id for life in MemoryBackend().lives()}
 
 
+@pytest.mark.parametrize("point", WORKING)
+def test_a_conversation_deleted_at_any_moment_leaves_nothing(owner: User, points: Points, point: str) -> None:
+    conversation = start(owner, [calls(call("terminal", command="echo one")), FINISH])
+    sandbox_id = conversation.sandbox_id
+    assert sandbox_id
+    provisioning.bring(sandbox_id, worker())
+    points.arm(point)
+    with ThreadPoolExecutor(1) as threads:
+        working = threads.submit(in_thread_of_its_own, run, conversation.pk, worker())
+        points.await_reached(point)
+        services.delete_conversation(conversation_id=conversation.pk, by=owner)
+        points.release(point)
+        working.result(20)
+    provisioning.bring(sandbox_id, worker())
+    assert not Sandbox.objects.exists()
+    assert not LLMCall.objects.exists()
+    assert sandbox_id not in {life.sandbox_id for life in MemoryBackend().lives()}
+
+
 def in_thread_of_its_own(work: Callable[[UUID, UUID], object], *args: UUID) -> None:
     try:
         work(*args)
