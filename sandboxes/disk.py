@@ -4,7 +4,7 @@ import structlog
 from django.conf import settings
 
 from openhands_site.db import release_connection
-from sandboxes.errors import BackendSilent
+from sandboxes.errors import SandboxError
 from sandboxes.models import Runtime
 from sandboxes.reconcile import record_loss
 from sandboxes.runtime_api import client as runtime_api
@@ -24,7 +24,7 @@ def stop_oversized() -> None:
     for backend in {runtime.backend for runtime in runtimes}:
         try:
             _stop_oversized([runtime for runtime in runtimes if runtime.backend == backend], backend)
-        except BackendSilent as error:
+        except SandboxError as error:
             log.warning("the size of sandboxes cannot be told", backend=backend, reason=str(error))
 
 

@@ -17,7 +17,7 @@ from openhands_site import hints
 from openhands_site.db import release_connection
 from sandboxes import images, reconcile
 from sandboxes.client import Reachable
-from sandboxes.errors import BackendSilent
+from sandboxes.errors import SandboxError
 from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
@@ -86,7 +86,7 @@ def report_unreachable(*, sandbox_id: UUID, boot_id: str) -> None:
     release_connection()
     try:
         problem = runtime_api.poll(**runtime.address)
-    except BackendSilent as error:
+    except SandboxError as error:
         log.warning("whether a sandbox is gone cannot be told", sandbox_id=str(sandbox_id), error=str(error))
         return
     if problem is not None:

@@ -10,7 +10,7 @@ from django.db import connection
 from sandboxes.backends import memory
 from sandboxes.backends.base import Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.memory import MemoryBackend
-from sandboxes.errors import BackendSilent, StartFailed
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
 
@@ -66,20 +66,28 @@ class Broken(MemoryBackend):
 class Silent(MemoryBackend):
     """What it stands on does not answer."""
 
+    error: ClassVar[SandboxError] = BackendSilent("The engine does not answer.")
+
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def remove(self, sandbox_id: UUID) -> None:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def lives(self) -> Iterator[Life]:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
+
+
+class Refusing(Silent):
+    """It answers, and does nothing."""
+
+    error = SandboxError("The engine refused: it is in trouble.")
 
 
 class WithImages(MemoryBackend):

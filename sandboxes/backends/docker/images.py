@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from docker import APIClient
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.utils import parse_repository_tag
 
 from sandboxes.backends.base import Progress
@@ -51,7 +51,7 @@ def code() -> list[Path]:
 def find(client: APIClient, image: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = client.inspect_image(image)
-    except ImageNotFound:
+    except NotFound:
         return None
     return found
 
