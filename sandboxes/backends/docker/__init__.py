@@ -3,7 +3,8 @@
 backend     the contract
 engine      the connection, and what its errors mean
 containers  names, labels and the container's description: pure functions
-network     the bridge, and the rules that keep sandboxes from this machine's own ports
+network     the bridge that sandboxes share, and whether it keeps them from this machine's own ports
+firewall    the rules that do
 images      which image a sandbox starts from, and whether it is there
 building    making images, with progress
 
