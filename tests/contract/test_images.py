@@ -52,6 +52,25 @@ def test_one_that_dies_at_boot_is_told_with_its_log_which_is_kept(sandbox_id: UU
     assert DockerBackend().logs(sandbox_id) == ""
 
 
+def test_one_that_answers_a_little_at_a_time_and_never_to_the_end_is_ended_in_time(
+    sandbox_id: UUID, settings: Settings
+) -> None:
+    settings.SANDBOX_START_TIMEOUT = 4
+    drip = [
+        "import socket, time",
+        "server = socket.create_server((str(), 47100))",
+        "talk, end = server.accept()[0], bytes([13, 10])",
+        'talk.send(b"HTTP/1.1 200 OK" + end + end)',
+        'while True: talk.send(b" "); time.sleep(1)',
+    ]
+    write = [f"RUN echo '{line}' >> /srv/drip" for line in drip]
+    with engine.image(*engine.server("exec /usr/bin/python3 /srv/drip"), *write) as name:
+        begun = time.monotonic()
+        assert "not ready within 4 s" in str(start_failure(DockerBackend(name), sandbox_id, SandboxSpec()))
+        assert time.monotonic() - begun < 15
+        DockerBackend().remove(sandbox_id)
+
+
 def test_one_that_answers_and_then_dies_is_found_dead_and_its_files_are_there_for_the_next_life(
     sandbox_id: UUID,
 ) -> None:

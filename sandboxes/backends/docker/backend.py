@@ -5,9 +5,9 @@ a life is found by the container's id. One that could not boot stays as it died,
 """
 
 import http.client
-import json
 import os
 import secrets
+import signal
 import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
@@ -18,9 +18,12 @@ from django.conf import settings
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
+from openhands_site import async_thread
+from sandboxes import client as action_server
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.docker import containers, engine, images, network
-from sandboxes.errors import BackendSilent, SandboxError, StartFailed
+from sandboxes.client import Reachable
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed, Unreachable
 
 POLITE_SECONDS = 3
 POLL_SECONDS = 10
@@ -30,6 +33,8 @@ LONGEST_WAIT = 0.1
 ANSWER_SECONDS = 2
 RETRY_SECONDS = 10
 LOG_TAIL = 8_000
+KILLED = 128 + signal.SIGKILL
+LONGEST_ID = 64
 
 
 class DockerBackend(Backend):
@@ -60,13 +65,16 @@ class DockerBackend(Backend):
         phase = "create"
         try:
             progress(phase, "")
+            spec = containers.possible(spec, engine.information())
+            isolation = "; limited: ".join(
+                filter(None, [self.isolation, ", ".join(containers.limited(spec))])
+            )
             with engine.talking() as client:
-                isolation = self.isolation
                 container = self._create(client, sandbox_id, image, spec)
             phase = "boot"
             try:
                 progress(phase, "")
-                return self._boot(sandbox_id, spec, container, isolation)
+                return self._boot(sandbox_id, container, isolation)
             except BaseException:
                 self._kill(container)
                 raise
@@ -98,27 +106,29 @@ class DockerBackend(Backend):
             return _log_tail(client, self._name(sandbox_id))
 
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
-        """One question for all: the engine counts every volume that it has."""
+        """One question for all: the engine counts every volume that it has. An image may have volumes of its own."""
         with engine.talking(DISK_SECONDS) as client:
-            found = _disk_usage(client)["Volumes"] or []
-        sizes = {volume["Name"]: volume["UsageData"]["Size"] for volume in found}
-        return {
-            sandbox_id: sum(
-                max(0, sizes.get(volume, 0))
-                for volume in containers.volume_names(settings.INSTALLATION_ID, sandbox_id)
-            )
+            found = client.containers(all=True, filters=_ours())
+            sizes = _volume_sizes(client)
+        volumes = {
+            sandbox_id: set(containers.volume_names(settings.INSTALLATION_ID, sandbox_id))
             for sandbox_id in sandbox_ids
+        }
+        for container in found:
+            mounted = {mount["Name"] for mount in container["Mounts"] if mount["Type"] == "volume"}
+            volumes.get(_sandbox_of(container), set()).update(mounted)
+        return {
+            sandbox_id: sum(sizes.get(name, 0) for name in names) for sandbox_id, names in volumes.items()
         }
 
     def is_here(self, handle: Handle) -> bool:
         return bool(handle.get("engine") == engine.information()["ID"])
 
     def lives(self) -> Iterator[Life]:
-        ours = [f"{containers.INSTALLATION}={settings.INSTALLATION_ID}", containers.SANDBOX]
         with engine.talking() as client:
-            found = client.containers(filters={"label": ours, "status": "running"})
+            found = client.containers(filters={**_ours(), "status": ["running", "paused"]})
         for container in found:
-            yield Life(UUID(container["Labels"][containers.SANDBOX]), _handle(container["Id"]))
+            yield Life(_sandbox_of(container), _handle(container["Id"]))
 
     @staticmethod
     def _name(sandbox_id: UUID) -> str:
@@ -132,21 +142,15 @@ class DockerBackend(Backend):
         )
         return str(client.create_container_from_config(description, self._name(sandbox_id))["Id"])
 
-    def _boot(self, sandbox_id: UUID, spec: SandboxSpec, container: str, isolation: str) -> Started:
+    def _boot(self, sandbox_id: UUID, container: str, isolation: str) -> Started:
         deadline = time.monotonic() + settings.SANDBOX_START_TIMEOUT
         key = secrets.token_urlsafe(32)
         with engine.talking() as client:
             _start_with_key(client, container, key)
             port = containers.published_port(client.inspect_container(container))
-            boot_id = _wait_until_it_answers(client, container, port, key, deadline)
-        limited = containers.limited(spec, engine.information())
-        return Started(
-            url=f"http://127.0.0.1:{port}",
-            key=key,
-            boot_id=boot_id,
-            handle=_handle(container),
-            isolation=f"{isolation}; limited: {', '.join(limited)}" if limited else isolation,
-        )
+            where = Reachable(sandbox_id, f"http://127.0.0.1:{port}", key, "")
+            boot_id = _wait_until_it_answers(client, container, where, deadline)
+        return Started(where.url, key, boot_id, _handle(container), isolation)
 
     @staticmethod
     def _kill(container: str) -> None:
@@ -159,21 +163,29 @@ def _handle(container: str) -> Handle:
     return {"container": container, "engine": engine.information()["ID"]}
 
 
+def _ours() -> dict[str, Any]:
+    """The filter for this installation's sandboxes."""
+    return {"label": [f"{containers.INSTALLATION}={settings.INSTALLATION_ID}", containers.SANDBOX]}
+
+
+def _sandbox_of(container: dict[str, Any]) -> UUID:
+    return UUID(container["Labels"][containers.SANDBOX])
+
+
 def _start_with_key(client: APIClient, container: str, key: str) -> None:
     """The key goes through standard input, which is closed then."""
     stream = client.attach_socket(container, params={"stdin": 1, "stream": 1})
     # What the SDK gives is a file on a socket, which must be closed too for the engine to see the end.
     with closing(getattr(stream, "_sock", stream)), closing(stream):
         client.start(container)
-        os.write(stream.fileno(), key.encode() + b"\n")
+        with suppress(ConnectionError):  # it has ended already; its log says why
+            os.write(stream.fileno(), key.encode() + b"\n")
 
 
-def _wait_until_it_answers(
-    client: APIClient, container: str, port: int | None, key: str, deadline: float
-) -> str:
+def _wait_until_it_answers(client: APIClient, container: str, where: Reachable, deadline: float) -> str:
     """The boot id that the action server answers with."""
     wait = FIRST_WAIT
-    while (boot_id := _boot_id(port, key) if port else None) is None:
+    while not (boot_id := _boot_id(where)):
         if ended := _end_of(client, container):
             raise StartFailed("boot", _told(client, container, ended))
         if time.monotonic() > deadline:
@@ -186,16 +198,15 @@ def _wait_until_it_answers(
     return boot_id
 
 
-def _boot_id(port: int, key: str) -> str | None:
-    """None where nothing answers yet: the engine's proxy takes a connection before anybody listens behind it."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+def _boot_id(where: Reachable) -> str:
+    """Empty where nothing answers yet: the engine's proxy takes a connection before anybody listens behind it. What
+    answers may be the image's own, and in no hurry, and say anything."""
+    answer = async_thread.run(action_server.health(where))
     try:
-        connection.request("GET", "/health", headers={"Authorization": f"Bearer {key}"})
-        return str(json.loads(connection.getresponse().read())["boot_id"])
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return None
-    finally:
-        connection.close()
+        return str(answer.result(ANSWER_SECONDS).boot_id)[:LONGEST_ID]
+    except (Unreachable, TimeoutError):
+        answer.cancel()
+        return ""
 
 
 def _end_of(client: APIClient, container: str) -> str | None:
@@ -206,7 +217,7 @@ def _end_of(client: APIClient, container: str) -> str | None:
         return "The sandbox's container is gone."
     if state["Running"]:
         return None
-    if state["OOMKilled"]:
+    if state["OOMKilled"] and state["ExitCode"] == KILLED:
         return "The sandbox's container ended: its memory was used up."
     problem = f" ({state['Error']})" if state["Error"] else ""
     return f"The sandbox's container ended with {state['ExitCode']}{problem}."
@@ -248,13 +259,14 @@ def _remove_volume(client: APIClient, volume: str) -> None:
         client.remove_volume(volume)
 
 
-def _disk_usage(client: APIClient) -> dict[str, Any]:
-    """The engine counts for one at a time."""
+def _volume_sizes(client: APIClient) -> dict[str, int]:
+    """The bytes of each; older engines count for one at a time, and everything else that they have besides."""
+    client.params = {"type": "volume"}
     deadline = time.monotonic() + DISK_SECONDS
     while True:
         try:
-            usage: dict[str, Any] = client.df()
-            return usage
+            volumes = client.df()["Volumes"] or []
+            return {volume["Name"]: max(0, volume["UsageData"]["Size"]) for volume in volumes}
         except APIError as error:
             if "already running" not in engine.explanation(error) or time.monotonic() > deadline:
                 raise

@@ -1,5 +1,6 @@
 """What a sandbox's container is called and what it may do: pure functions that speak the engine's own JSON."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,7 @@ def labels(installation: str, sandbox_id: UUID) -> dict[str, str]:
 
 def published_port(inspected: dict[str, Any]) -> int | None:
     """The port of this machine's loopback that leads to the action server, while the container runs."""
-    published = inspected["NetworkSettings"]["Ports"].get(f"{PORT}/tcp")
+    published = (inspected["NetworkSettings"]["Ports"] or {}).get(f"{PORT}/tcp")
     return int(published[0]["HostPort"]) if published else None
 
 
@@ -98,18 +99,23 @@ def environment(sandbox_id: UUID) -> dict[str, str]:
     }
 
 
-def limited(spec: SandboxSpec, information: dict[str, Any]) -> list[str]:
-    """Which of the limits that the spec asks for this engine keeps."""
-    kept = {
-        "memory": spec.memory_mb and information.get("MemoryLimit"),
-        "cpu": spec.cpus and information.get("CpuCfsQuota"),
-        "processes": spec.processes and information.get("PidsLimit"),
-    }
-    return [limit for limit, is_kept in kept.items() if is_kept]
+def possible(spec: SandboxSpec, information: dict[str, Any]) -> SandboxSpec:
+    """Of the limits that the spec asks for those that this engine keeps: of some of the others it makes an error."""
+    return replace(
+        spec,
+        memory_mb=spec.memory_mb if information.get("MemoryLimit") else 0,
+        cpus=min(spec.cpus, information["NCPU"]) if information.get("CpuCfsQuota") else 0,
+        processes=spec.processes if information.get("PidsLimit") else 0,
+    )
+
+
+def limited(spec: SandboxSpec) -> list[str]:
+    limits = {"memory": spec.memory_mb, "cpu": spec.cpus, "processes": spec.processes}
+    return [name for name, limit in limits.items() if limit]
 
 
 def _isolation(spec: SandboxSpec) -> dict[str, Any]:
-    """Nothing can be written but the volumes and what is in memory, so their size is the sandbox's size."""
+    """Nothing can be written but volumes and what is in memory, so the size of these is the sandbox's size."""
     temporary = spec.memory_mb // 2 or _UNLIMITED_TMP_MB
     options = "rw,exec,nosuid,nodev,mode=1777"
     return {

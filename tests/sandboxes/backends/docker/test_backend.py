@@ -16,7 +16,7 @@ from sandboxes.backends.docker import images
 from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.backends.docker.containers import volume_names
 from sandboxes.errors import BackendSilent, StartFailed
-from tests.sandboxes import machine
+from tests.sandboxes import engine, machine
 from tests.sandboxes.backends.docker.conftest import Begin
 
 docker = pytest.mark.service("docker")
@@ -33,6 +33,32 @@ def test_a_container_that_was_killed_is_found_dead_with_how_it_ended(begin: Begi
     with connection.talking() as client:
         client.remove_container(life.handle["container"])
     assert DockerBackend().poll(where.sandbox_id, life.handle) == "The sandbox's container is gone."
+
+
+@docker
+def test_a_frozen_container_is_a_life_that_can_be_ended(begin: Begin) -> None:
+    where = begin()
+    (life,) = DockerBackend().lives()
+    with connection.talking() as client:
+        client.pause(life.handle["container"])
+    assert list(DockerBackend().lives()) == [life]
+    assert DockerBackend().poll(where.sandbox_id, life.handle) is None
+    DockerBackend().stop(where.sandbox_id, life.handle)
+    assert not list(DockerBackend().lives())
+
+
+@docker
+def test_a_volume_of_the_images_own_counts_for_the_size_and_goes_with_the_life(begin: Begin) -> None:
+    with engine.image("RUN install -d -o 1000 /srv/database", "VOLUME /srv/database") as name:
+        where = begin(name)
+        machine.run(where, "head -c 3000000 /dev/zero > /srv/database/large")
+        (life,) = DockerBackend().lives()
+        volumes = [mount["Name"] for mount in engine.inspect(life.handle["container"])["Mounts"]]
+        assert len(volumes) == 3
+        assert DockerBackend().disk_bytes([where.sandbox_id])[where.sandbox_id] >= 3_000_000
+        DockerBackend().remove(where.sandbox_id)
+        with connection.talking() as client:
+            assert not {volume["Name"] for volume in client.volumes()["Volumes"] or []} & set(volumes)
 
 
 @docker

@@ -70,16 +70,21 @@ def test_without_limits_there_are_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("information", "kept"),
+    ("information", "kept", "cpus"),
     [
-        ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, ["memory", "cpu", "processes"]),
-        ({"MemoryLimit": True, "CpuCfsQuota": False, "PidsLimit": False}, ["memory"]),
-        ({}, []),
+        ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, ["memory", "cpu", "processes"], 2),
+        ({"MemoryLimit": True, "CpuCfsQuota": False, "PidsLimit": False}, ["memory"], 0),
+        ({}, [], 0),
     ],
 )
-def test_only_limits_that_the_engine_keeps_are_claimed(information: dict[str, bool], kept: list[str]) -> None:
-    assert containers.limited(SandboxSpec(memory_mb=1, cpus=1, processes=1), information) == kept
-    assert containers.limited(SandboxSpec(), information) == []
+def test_only_limits_that_the_engine_keeps_are_asked_for_and_no_more_processors_than_there_are(
+    information: dict[str, bool], kept: list[str], cpus: float
+) -> None:
+    spec = SandboxSpec(memory_mb=1, cpus=3, processes=1, image="python:3")
+    possible = containers.possible(spec, {"NCPU": 2, **information})
+    assert containers.limited(possible) == kept
+    assert (possible.cpus, possible.image) == (cpus, "python:3")
+    assert containers.limited(SandboxSpec()) == []
 
 
 def test_a_port_is_only_published_while_the_container_runs() -> None:
