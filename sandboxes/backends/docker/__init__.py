@@ -6,7 +6,10 @@ containers  names, labels and the container's description: pure functions
 network     the bridge that sandboxes share, and whether it keeps them from this machine's own ports
 firewall    the rules that do
 images      which image a sandbox starts from, and whether it is there
-building    making images, with progress
+building    making and pulling images, with progress
+deriving    making a sandbox of a user's image
+own_image   making ours
+uninstalling  taking all that is an installation's from the engine
 
 The modules import Docker's SDK, which takes 0.2 s; nothing that a web server loads at its start imports them.
 """

@@ -61,11 +61,12 @@ class DockerBackend(Backend):
         return True
 
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        image = self._image or images.obtain(spec.image, progress)
-        phase = "create"
+        phase = "image"
         try:
-            progress(phase, "")
             spec = containers.possible(spec, engine.information())
+            image = self._image or images.obtain(spec, progress)
+            phase = "create"
+            progress(phase, "")
             isolation = "; limited: ".join(
                 filter(None, [self.isolation, ", ".join(containers.limited(spec))])
             )

@@ -11,8 +11,10 @@ SANDBOX = "openhands.sandbox"
 PORT = 47100  # where the action server listens, out of the way of what users start
 USER = "1000:1000"
 WORKSPACE = "/workspace"
-DATA = "/opt/openhands/data"
-_SERVER = ("/opt/openhands/venv/bin/python", "-I", "-m", "sandboxes.action_server")
+ROOT = "/opt/openhands"
+INSTALL = f"{ROOT}/install"
+DATA = f"{ROOT}/data"
+_SERVER = (f"{ROOT}/venv/bin/python", "-I", "-m", "sandboxes.action_server")
 _FOLDERS = {"workspace": WORKSPACE, "data": DATA}
 _UNLIMITED_TMP_MB = 1024
 
@@ -79,9 +81,28 @@ def container(*, installation: str, sandbox_id: UUID, image: str, spec: SandboxS
                     volume_names(installation, sandbox_id), _FOLDERS.values(), strict=True
                 )
             ],
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
             "RestartPolicy": {"Name": "no"},
             **_isolation(spec),
+            **_limits(spec),
+        },
+    }
+
+
+def installer(*, image: str, labels: dict[str, str], spec: SandboxSpec) -> dict[str, Any]:
+    """Of the container in which a user's image gets the action server. It may write all that is the image's."""
+    return {
+        "Image": image,
+        "Entrypoint": [],
+        "Cmd": ["/bin/sh", INSTALL],
+        "User": "0:0",
+        "WorkingDir": "/",
+        "Labels": labels,
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "NetworkMode": "none",
+            "CapDrop": ["ALL"],
+            "CapAdd": ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+            "SecurityOpt": ["no-new-privileges"],
             **_limits(spec),
         },
     }
@@ -129,11 +150,12 @@ def _isolation(spec: SandboxSpec) -> dict[str, Any]:
 
 
 def _limits(spec: SandboxSpec) -> dict[str, Any]:
-    """No swap beside the memory. Zero is the engine's word for "no limit", too."""
+    """No swap beside the memory, and the newest of what it prints. Zero is the engine's word for "no limit", too."""
     memory = spec.memory_mb * 2**20
     return {
         "Memory": memory,
         "MemorySwap": memory,
         "NanoCpus": round(spec.cpus * 1e9),
         "PidsLimit": spec.processes or None,
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
     }
