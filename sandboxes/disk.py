@@ -1,5 +1,7 @@
 """The size watch: no driver limits a folder's size, so a sandbox that has grown too large is stopped."""
 
+import threading
+
 import structlog
 from django.conf import settings
 
@@ -17,8 +19,24 @@ TOO_LARGE = (
 )
 
 
+_one_at_a_time = threading.Lock()
+
+
 def stop_oversized() -> None:
-    """Stops every running sandbox of this machine whose files take more than SANDBOX_DISK_MB."""
+    """Stops every running sandbox of this machine whose files take more than SANDBOX_DISK_MB.
+
+    Does nothing while it is at it already: an engine with much on its disk may count for longer than a minute, and
+    those who wait for it would be the threads that start sandboxes.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        return
+    try:
+        _look_at_all()
+    finally:
+        _one_at_a_time.release()
+
+
+def _look_at_all() -> None:
     runtimes = list(Runtime.objects.answering())
     release_connection()
     for backend in {runtime.backend for runtime in runtimes}:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from sandboxes import disk
 from sandboxes.backends import memory
 from sandboxes.backends.base import Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.memory import MemoryBackend
@@ -139,6 +140,17 @@ class RemovedMeanwhile(MemoryBackend):
 class Large(MemoryBackend):
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
         return dict.fromkeys(sandbox_ids, 20_000_000_000)
+
+
+class SlowToCount(MemoryBackend):
+    """It is asked again before it has counted."""
+
+    counts: ClassVar[int] = 0
+
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        type(self).counts += 1
+        disk.stop_oversized()
+        return super().disk_bytes(sandbox_ids)
 
 
 def living() -> Iterator[UUID]:
