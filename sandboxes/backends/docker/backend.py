@@ -11,6 +11,8 @@ import signal
 import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -137,11 +139,19 @@ class DockerBackend(Backend):
 
     def _create(self, client: APIClient, sandbox_id: UUID, image: str, spec: SandboxSpec) -> str:
         """The container's id; it does not run yet. What else is there of the sandbox is ended."""
-        _remove_container(client, self._name(sandbox_id))
-        description = containers.container(
-            installation=settings.INSTALLATION_ID, sandbox_id=sandbox_id, image=image, spec=spec
+        name = self._name(sandbox_id)
+        _remove_container(client, name)
+        description = partial(
+            containers.container, installation=settings.INSTALLATION_ID, sandbox_id=sandbox_id, image=image
         )
-        return str(client.create_container_from_config(description, self._name(sandbox_id))["Id"])
+        try:
+            made = client.create_container_from_config(description(spec=spec), name)
+        except APIError as error:
+            # Few file systems keep a volume to its size; on the others we look at it now and then.
+            if not spec.disk_mb or "quota" not in engine.explanation(error):
+                raise
+            made = client.create_container_from_config(description(spec=replace(spec, disk_mb=0)), name)
+        return str(made["Id"])
 
     def _boot(self, sandbox_id: UUID, container: str, isolation: str) -> Started:
         deadline = time.monotonic() + settings.SANDBOX_START_TIMEOUT

@@ -48,6 +48,7 @@ def container(*, installation: str, sandbox_id: UUID, image: str, spec: SandboxS
     The action server reads its key from standard input, so it stands in no environment, file or argument.
     """
     marks = labels(installation, sandbox_id)
+    size = {"size": str(spec.disk_mb * 1_000_000)} if spec.disk_mb else {}
     return {
         "Image": image,
         "Entrypoint": [],
@@ -75,7 +76,7 @@ def container(*, installation: str, sandbox_id: UUID, image: str, spec: SandboxS
                     "Type": "volume",
                     "Source": volume,
                     "Target": folder,
-                    "VolumeOptions": {"Labels": marks},
+                    "VolumeOptions": {"Labels": marks, "DriverConfig": {"Name": "local", "Options": size}},
                 }
                 for volume, folder in zip(
                     volume_names(installation, sandbox_id), _FOLDERS.values(), strict=True

@@ -10,12 +10,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from accounts.models import User
+from openhands_site.workers.models import Worker
+from sandboxes import disk, provisioning, services
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.docker import engine as connection
 from sandboxes.backends.docker import images
 from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.backends.docker.containers import volume_names
 from sandboxes.errors import BackendSilent, StartFailed
+from sandboxes.states import SandboxState
 from tests.sandboxes import engine, machine
 from tests.sandboxes.backends.docker.conftest import Begin
 
@@ -129,6 +133,32 @@ def test_limits_in_force_are_named(begin: Begin) -> None:
         where.sandbox_id, SandboxSpec(memory_mb=256, cpus=1, processes=100), lambda *_: None
     )
     assert started.isolation == "docker, host's ports closed; limited: memory, cpu, processes"
+
+
+@docker
+def test_what_grows_too_large_is_refused_at_once_or_stopped_with_a_sentence_and_its_files_stay(
+    docker_installation: str, owner: User, worker: Worker, settings: Settings, told: list[tuple[str, ...]]
+) -> None:
+    settings.SANDBOX_BACKEND = "docker"
+    settings.SANDBOX_DISK_MB = 5
+    sandbox = services.create_sandbox(owner=owner)
+    services.request_start(sandbox_id=sandbox.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
+    where = services.reach(sandbox_id=sandbox.pk)
+    assert where
+    filled = machine.printed(where, "head -c 20000000 /dev/zero > large")
+    disk.stop_oversized()
+    sandbox.refresh_from_db()
+    if "No space left" in filled:  # the engine's file system has quotas
+        assert sandbox.state == SandboxState.RUNNING
+    else:
+        assert "take 20 MB and SANDBOX_DISK_MB allows 5" in sandbox.error
+        assert told[-1] == ("lost", sandbox.error)
+        assert not list(DockerBackend().lives())
+        assert DockerBackend().disk_bytes([sandbox.pk])[sandbox.pk] >= 20_000_000
+    services.request_removal(sandbox_id=sandbox.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
+    assert not engine.belongings(docker_installation)
 
 
 @docker

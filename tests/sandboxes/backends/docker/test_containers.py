@@ -48,6 +48,7 @@ def test_its_folders_are_labelled_volumes_and_nothing_of_this_machine_is_mounted
     ]
     for mount in mounts:
         assert mount["Source"].startswith(f"openhands-ours-{SANDBOX}-")
+        assert mount["VolumeOptions"]["DriverConfig"] == {"Name": "local", "Options": {}}
         assert mount["VolumeOptions"]["Labels"] == {
             "openhands.installation": "ours",
             "openhands.sandbox": str(SANDBOX),
@@ -62,6 +63,15 @@ def test_limits_are_passed_on_without_swap_and_a_share_of_memory_is_for_temporar
     tmpfs = host["Tmpfs"]
     assert isinstance(tmpfs, dict)
     assert tmpfs["/tmp"] == "rw,exec,nosuid,nodev,mode=1777,size=256m"
+
+
+def test_volumes_have_a_size_where_there_is_a_limit() -> None:
+    mounts = described(disk_mb=2)["Mounts"]
+    assert isinstance(mounts, list)
+    assert [mount["VolumeOptions"]["DriverConfig"]["Options"] for mount in mounts] == [
+        {"size": "2000000"},
+        {"size": "2000000"},
+    ]
 
 
 def test_without_limits_there_are_none() -> None:
