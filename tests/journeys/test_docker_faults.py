@@ -1,6 +1,7 @@
 """A container, the server and the engine itself break in the middle of a task on Docker: the task goes on."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile

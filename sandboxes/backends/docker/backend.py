@@ -5,12 +5,9 @@ a life is found by the container's id. One that could not boot stays as it died,
 """
 
 import http.client
-import os
-import secrets
-import signal
 import time
 from collections.abc import Collection, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,23 +17,15 @@ from django.conf import settings
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
-from openhands_site import async_thread
-from sandboxes import client as action_server
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
-from sandboxes.backends.docker import containers, engine, images, network
-from sandboxes.client import Reachable
-from sandboxes.errors import BackendSilent, SandboxError, StartFailed, Unreachable
+from sandboxes.backends.docker import booting, containers, engine, images, network
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 
 POLITE_SECONDS = 3
 POLL_SECONDS = 10
 DISK_SECONDS = 600
-FIRST_WAIT = 0.01
-LONGEST_WAIT = 0.1
-ANSWER_SECONDS = 2
 RETRY_SECONDS = 10
-LOG_TAIL = 8_000
-KILLED = 128 + signal.SIGKILL
-LONGEST_ID = 64
+RETRY_WAIT = 0.1
 
 
 class DockerBackend(Backend):
@@ -77,7 +66,9 @@ class DockerBackend(Backend):
             phase = "boot"
             try:
                 progress(phase, "")
-                return self._boot(sandbox_id, container, isolation)
+                with engine.talking() as client:
+                    where = booting.boot(client, sandbox_id, container)
+                return Started(where.url, where.key, where.boot_id, _handle(container), isolation)
             except BaseException:
                 self._kill(container)
                 raise
@@ -90,7 +81,7 @@ class DockerBackend(Backend):
         if not self.is_here(handle):
             return "The sandbox ran on another Docker engine than the one that answers here."
         with engine.talking(POLL_SECONDS) as client:
-            return _end_of(client, handle["container"])
+            return booting.end_of(client, handle["container"])
 
     def stop(self, sandbox_id: UUID, handle: Handle, *, now: bool = False) -> None:
         with engine.talking() as client:
@@ -106,7 +97,7 @@ class DockerBackend(Backend):
 
     def logs(self, sandbox_id: UUID) -> str:
         with engine.talking() as client:
-            return _log_tail(client, self._name(sandbox_id))
+            return booting.log_tail(client, self._name(sandbox_id))
 
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
         """One question for all: the engine counts every volume that it has. An image may have volumes of its own."""
@@ -153,16 +144,6 @@ class DockerBackend(Backend):
             made = client.create_container_from_config(description(spec=replace(spec, disk_mb=0)), name)
         return str(made["Id"])
 
-    def _boot(self, sandbox_id: UUID, container: str, isolation: str) -> Started:
-        deadline = time.monotonic() + settings.SANDBOX_START_TIMEOUT
-        key = secrets.token_urlsafe(32)
-        with engine.talking() as client:
-            _start_with_key(client, container, key)
-            port = containers.published_port(client.inspect_container(container))
-            where = Reachable(sandbox_id, f"http://127.0.0.1:{port}", key, "")
-            boot_id = _wait_until_it_answers(client, container, where, deadline)
-        return Started(where.url, key, boot_id, _handle(container), isolation)
-
     @staticmethod
     def _kill(container: str) -> None:
         """Ends it and keeps what it left; where it cannot be reached any more, the next start does."""
@@ -183,69 +164,6 @@ def _sandbox_of(container: dict[str, Any]) -> UUID:
     return UUID(container["Labels"][containers.SANDBOX])
 
 
-def _start_with_key(client: APIClient, container: str, key: str) -> None:
-    """The key goes through standard input, which is closed then."""
-    stream = client.attach_socket(container, params={"stdin": 1, "stream": 1})
-    # What the SDK gives is a file on a socket, which must be closed too for the engine to see the end.
-    with closing(getattr(stream, "_sock", stream)), closing(stream):
-        client.start(container)
-        with suppress(ConnectionError):  # it has ended already; its log says why
-            os.write(stream.fileno(), key.encode() + b"\n")
-
-
-def _wait_until_it_answers(client: APIClient, container: str, where: Reachable, deadline: float) -> str:
-    """The boot id that the action server answers with."""
-    wait = FIRST_WAIT
-    while not (boot_id := _boot_id(where)):
-        if ended := _end_of(client, container):
-            raise StartFailed("boot", _told(client, container, ended))
-        if time.monotonic() > deadline:
-            seconds = settings.SANDBOX_START_TIMEOUT
-            raise StartFailed(
-                "boot", _told(client, container, f"The action server was not ready within {seconds} s.")
-            )
-        time.sleep(wait)
-        wait = min(wait * 1.3, LONGEST_WAIT)
-    return boot_id
-
-
-def _boot_id(where: Reachable) -> str:
-    """Empty where nothing answers yet: the engine's proxy takes a connection before anybody listens behind it. What
-    answers may be the image's own, and in no hurry, and say anything."""
-    answer = async_thread.run(action_server.health(where))
-    try:
-        return str(answer.result(ANSWER_SECONDS).boot_id)[:LONGEST_ID]
-    except (Unreachable, TimeoutError):
-        answer.cancel()
-        return ""
-
-
-def _end_of(client: APIClient, container: str) -> str | None:
-    """None while the container runs, else a sentence on how it ended."""
-    try:
-        state: dict[str, Any] = client.inspect_container(container)["State"]
-    except NotFound:
-        return "The sandbox's container is gone."
-    if state["Running"]:
-        return None
-    if state["OOMKilled"] and state["ExitCode"] == KILLED:
-        return "The sandbox's container ended: its memory was used up."
-    problem = f" ({state['Error']})" if state["Error"] else ""
-    return f"The sandbox's container ended with {state['ExitCode']}{problem}."
-
-
-def _told(client: APIClient, container: str, sentence: str) -> str:
-    log = _log_tail(client, container)[-2000:]
-    return f"{sentence} Its log ends with:\n{log}" if log else f"{sentence} Its log is empty."
-
-
-def _log_tail(client: APIClient, container: str) -> str:
-    try:
-        return client.logs(container, tail=200)[-LOG_TAIL:].decode(errors="replace").strip()
-    except NotFound:
-        return ""
-
-
 def _ask_to_end(client: APIClient, container: str) -> None:
     with suppress(NotFound):
         client.stop(container, timeout=POLITE_SECONDS)
@@ -262,7 +180,7 @@ def _remove_container(client: APIClient, container: str) -> None:
         except APIError as error:  # another worker, or the engine after a death, is about to remove it
             if time.monotonic() > deadline or error.status_code != http.client.CONFLICT:
                 raise
-        time.sleep(LONGEST_WAIT)
+        time.sleep(RETRY_WAIT)
 
 
 def _remove_volume(client: APIClient, volume: str) -> None:
@@ -281,4 +199,4 @@ def _volume_sizes(client: APIClient) -> dict[str, int]:
         except APIError as error:
             if "already running" not in engine.explanation(error) or time.monotonic() > deadline:
                 raise
-        time.sleep(LONGEST_WAIT)
+        time.sleep(RETRY_WAIT)
