@@ -12,13 +12,15 @@ from sandboxes import choice
 from sandboxes.choice import Choice
 from tests.sandboxes.engine_double import engine_double
 
-PROGRAM = "import django; django.setup(); from sandboxes import choice; print(choice.chosen())"
+SET_UP = "import django; django.setup(); "
+PROGRAM = "from sandboxes import choice; print(choice.chosen())"
+UP = "from openhands_site.management.commands import up; print([up.environment()['SANDBOX_BACKEND'] for _ in '12'])"
 
 
-def chosen(**environment: str) -> str:
+def chosen(program: str = PROGRAM, **environment: str) -> str:
     """What a process of its own chooses by itself."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", SET_UP + program],
         env={**os.environ, "SANDBOX_BACKEND": "auto", **environment},
         capture_output=True,
         text=True,
@@ -65,6 +67,12 @@ def test_an_engine_elsewhere_is_not_used() -> None:
     assert said.startswith(
         "Choice(backend='process', reason='Docker is not used: DOCKER_HOST is tcp://engine"
     )
+
+
+def test_up_finds_it_out_once_and_tells_the_processes_that_it_starts(tmp_path: Path) -> None:
+    with engine_double(tmp_path, answers={"/images/json": []}) as double:
+        assert chosen(UP, DOCKER_HOST=double.address) == "['process', 'process']"
+        assert double.asked.count("GET /version") == 1
 
 
 @pytest.mark.service("docker")
