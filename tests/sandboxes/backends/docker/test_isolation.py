@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from sandboxes.backends.docker.containers import PORT, container_name
 from sandboxes.client import Reachable
 from tests.sandboxes import engine, machine
 from tests.sandboxes.backends.docker.conftest import Begin
+from tests.sandboxes.routing import HAS_IPV6, place_behind_this_machine
 
 pytestmark = pytest.mark.service("docker")
 METADATA = ("169.254.169.254", "100.100.100.200", "168.63.129.16")
@@ -164,48 +164,6 @@ def test_a_port_that_another_container_publishes_on_this_machine_is_out_of_reach
             assert not can_reach(where, host, at), host
 
 
-@contextmanager
-def place_behind_this_machine(*addresses: str, ports: tuple[int, ...] = (8080, 53)) -> Iterator[None]:
-    """A server that this machine routes to, as it does to a cloud's metadata: in a network namespace, at these addresses."""
-    name = f"oh-test-{os.getpid()}"
-    here, there = (f"oh{os.getpid()}{end}" for end in "ab")
-
-    def ip(*arguments: str) -> None:
-        subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-    def family(address: str) -> list[str]:
-        return ["-6"] if ":" in address else []
-
-    servers = []
-    ip("netns", "add", name)
-    try:
-        ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", name)
-        for network, length in (("198.18.77.", "24"), ("fd77::", "64")):
-            at_once = ["nodad"] if ":" in network else []
-            ip(*family(network), "address", "add", f"{network}1/{length}", "dev", here, *at_once)
-            ip("-n", name, "address", "add", f"{network}2/{length}", "dev", there, *at_once)
-        ip("link", "set", here, "up")
-        ip("-n", name, "link", "set", there, "up")
-        for network in ("198.18.77.", "fd77::"):
-            ip("-n", name, *family(network), "route", "add", "default", "via", f"{network}1")
-        for address in addresses:
-            length, way = ("128", "fd77::2") if ":" in address else ("32", "198.18.77.2")
-            ip("-n", name, *family(address), "address", "add", f"{address}/{length}", "dev", there)
-            ip(*family(address), "route", "add", f"{address}/{length}", "via", way)
-        for port in ports:
-            command = ["python3", "-m", "http.server", str(port), "--bind", "::"]
-            servers.append(
-                subprocess.Popen(["ip", "netns", "exec", name, *command], stderr=subprocess.DEVNULL)
-            )
-        yield
-    finally:
-        for server in servers:
-            server.kill()
-            server.wait()
-        subprocess.run(["ip", "link", "delete", here], check=False, capture_output=True)
-        ip("netns", "delete", name)
-
-
 @pytest.mark.enable_socket
 @pytest.mark.service("namespaces")
 def test_the_metadata_address_is_out_of_reach_and_the_rest_of_the_world_is_not(begin: Begin) -> None:
@@ -238,6 +196,7 @@ def test_a_port_of_this_machine_that_its_kernel_hands_on_is_out_of_reach(begin: 
 
 @pytest.mark.enable_socket
 @pytest.mark.service("namespaces")
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
 def test_by_ipv6_the_same_is_out_of_reach(network_with_ipv6: None, begin: Begin) -> None:
     neighbour, where = begin(), begin()
     here = engine.address(container(where), "IPv6Gateway")
