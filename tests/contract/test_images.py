@@ -54,19 +54,29 @@ def test_one_that_dies_at_boot_is_told_with_its_log_which_is_kept(sandbox_id: UU
     assert DockerBackend().logs(sandbox_id) == ""
 
 
-def test_one_that_answers_a_little_at_a_time_and_never_to_the_end_is_ended_in_time(
-    sandbox_id: UUID, settings: Settings
+NEVER_TO_THE_END = """
+    with contextlib.suppress(OSError):
+        while True: talk.send(b" "); time.sleep(1)
+"""
+WITH_WHAT_NO_ROW_HOLDS = """
+    talk.send(json.dumps({"boot_id": chr(0)}).encode()); talk.close()
+"""
+
+
+@pytest.mark.parametrize("answer", [NEVER_TO_THE_END, WITH_WHAT_NO_ROW_HOLDS])
+def test_one_that_answers_with_nonsense_is_ended_in_time(
+    sandbox_id: UUID, settings: Settings, answer: str
 ) -> None:
     settings.SANDBOX_START_TIMEOUT = 4
-    drip = [
-        "import socket, time",
-        "server = socket.create_server((str(), 47100))",
-        "talk, end = server.accept()[0], bytes([13, 10])",
-        'talk.send(b"HTTP/1.1 200 OK" + end + end)',
-        'while True: talk.send(b" "); time.sleep(1)',
-    ]
-    write = [f"RUN echo '{line}' >> /srv/drip" for line in drip]
-    with engine.image(*engine.server("exec /usr/bin/python3 /srv/drip"), *write) as name:
+    program = f"""#!/usr/bin/python3
+import contextlib, json, socket, time
+server = socket.create_server(("", 47100))
+while True:
+    talk = server.accept()[0]; talk.recv(9999)
+    talk.send(b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\n\\r\\n")
+{answer}
+"""
+    with engine.image(engine.file("/srv/answer", program), *engine.server("exec /srv/answer")) as name:
         begun = time.monotonic()
         assert "not ready within 4 s" in str(start_failure(DockerBackend(name), sandbox_id, SandboxSpec()))
         assert time.monotonic() - begun < 15
@@ -163,18 +173,22 @@ def test_a_users_image_gets_the_action_server_once_and_keeps_what_is_its_own(san
 def test_what_a_users_image_brings_gets_no_network_and_no_rights_while_it_is_made_a_sandbox(
     sandbox_id: UUID,
 ) -> None:
-    proof = [
-        "import os, socket",
-        'try: socket.create_connection(("198.51.100.7", 80), 2); out = "network"',
-        "except OSError as error: out = error.strerror",
-        'print(out, *[line.split()[1] for line in open("/proc/self/status") if line[:7] in ("CapEff:", "NoNewPr")])',
-    ]
+    proof = """
+import socket
+try: socket.create_connection(("198.51.100.7", 80), 2); out = "network"
+except OSError as error: out = error.strerror
+rights = [line.split()[1] for line in open("/proc/self/status") if line.startswith(("CapEff", "NoNewPr"))]
+print(out, *rights)
+"""
+    shell = """#!/bin/true-sh
+/usr/bin/python3 -I /proof.py >> /proof
+exec /bin/true-sh "$@"
+"""
     own = [
-        "RUN rm -rf /opt/openhands",
-        *(f"RUN echo '{line}' >> /proof.py" for line in proof),
-        "RUN mv /bin/sh /bin/true-sh && printf '#!/bin/true-sh\\n/usr/bin/python3 -I /proof.py >> /proof\\nexec /bin/true-sh \"$@\"\\n' > /bin/sh.new",
-        'SHELL ["/bin/true-sh", "-c"]',
-        "RUN chmod 755 /bin/sh.new && mv /bin/sh.new /bin/sh",
+        "RUN rm -rf /opt/openhands && cp /bin/sh /bin/true-sh",
+        engine.file("/proof.py", proof),
+        engine.file("/bin/sh.new", shell),
+        "RUN mv /bin/sh.new /bin/sh",
         "ONBUILD RUN echo built > /onbuild",
     ]
     with engine.image(*own) as name:
@@ -193,8 +207,8 @@ def test_an_image_that_is_never_done_with_it_is_given_up_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(deriving, "INSTALL_SECONDS", 2)
     hang = [
-        "RUN rm -rf /opt/openhands && cp /bin/sleep /bin/slow && mv /usr/bin/python3 /usr/bin/python3.true",
-        "RUN printf '#!/bin/sh\\nexec sleep 999\\n' > /usr/bin/python3 && chmod 755 /usr/bin/python3",
+        "RUN rm -rf /opt/openhands /usr/bin/python3",
+        engine.file("/usr/bin/python3", "#!/bin/sh\nexec sleep 999\n"),
     ]
     with engine.image(*hang) as name:
         failure = start_failure(DockerBackend(), sandbox_id, SandboxSpec(image=name))

@@ -1,5 +1,6 @@
 """What tests of Docker sandboxes do with the engine itself."""
 
+import base64
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ def image(*lines: str, base: str = "") -> Iterator[str]:
     finally:
         with engine.talking() as client:
             client.remove_image(name, force=True)
+
+
+def file(path: str, text: str) -> str:
+    """The line of an image that has this file."""
+    return f"RUN echo {base64.b64encode(text.encode()).decode()} | base64 -d > {path} && chmod 755 {path}"
 
 
 def server(script: str) -> list[str]:
