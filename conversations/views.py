@@ -20,6 +20,7 @@ from conversations.forms import NewConversationForm, RenameForm
 from conversations.llm import registry, usage
 from conversations.models import Conversation, Event
 from conversations.rendering.events import SANDBOX_LABELS, STATE_LABELS, render_timeline
+from sandboxes import services as sandboxes
 
 EVENTS_A_PAGE = 200
 
@@ -69,7 +70,7 @@ def _list_page(request: HttpRequest, form: NewConversationForm, status: int = 20
         "is_stand_in": model.startswith("scripted/"),
         "max_steps": settings.MAX_STEPS,
         "max_budget": settings.MAX_BUDGET,
-        "images": settings.SANDBOX_IMAGES,
+        "images": sandboxes.nameable_images(),
     }
     return render(request, "conversations/list.html", context, status=status)
 

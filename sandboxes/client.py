@@ -19,6 +19,8 @@ from sandboxes.protocol import ActionRequest, Health, Part, Refusal, Result
 
 CONNECT_SECONDS = 3
 SHORT_SECONDS = 10  # for every request but `put_action`, which takes as long as the action
+MOST_BYTES = 64_000_000  # of an answer: a file of 10 MB with every character escaped
+PIECE_BYTES = 65_536
 _LONG = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 _SHORT = aiohttp.ClientTimeout(total=SHORT_SECONDS, sock_connect=CONNECT_SECONDS)
 _REFUSALS: dict[str, type[ActionRefused]] = {
@@ -102,6 +104,20 @@ async def _request(
         raise Unreachable(f"The sandbox does not answer: {error or type(error).__name__}.") from error
 
 
+class _Bounded(aiohttp.ClientResponse):
+    """What answers in a sandbox may be the image's own, and never end."""
+
+    async def read(self) -> bytes:
+        body = bytearray()
+        async for piece in self.content.iter_chunked(PIECE_BYTES):
+            body += piece
+            if len(body) > MOST_BYTES:
+                self.close()
+                raise ValueError(f"an answer of more than {MOST_BYTES // 1_000_000} MB")
+        self._body = bytes(body)
+        return self._body
+
+
 def _stream(body: dict[str, Any] | None) -> BytesIO | None:
     """Sent piece by piece: a large body in one would hold up the loop."""
     return None if body is None else BytesIO(json.dumps(body).encode())
@@ -120,7 +136,9 @@ def _session() -> aiohttp.ClientSession:
     session = _sessions.get(loop)
     if session is None or session.closed:
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            response_class=_Bounded,
         )
         _sessions[loop] = session
         atexit.register(_close_at_exit, loop)

@@ -1,10 +1,12 @@
 """The size watch: no driver limits a folder's size, so a sandbox that has grown too large is stopped."""
 
+import threading
+
 import structlog
 from django.conf import settings
 
 from openhands_site.db import release_connection
-from sandboxes.errors import BackendSilent
+from sandboxes.errors import SandboxError
 from sandboxes.models import Runtime
 from sandboxes.reconcile import record_loss
 from sandboxes.runtime_api import client as runtime_api
@@ -17,14 +19,30 @@ TOO_LARGE = (
 )
 
 
+_one_at_a_time = threading.Lock()
+
+
 def stop_oversized() -> None:
-    """Stops every running sandbox of this machine whose files take more than SANDBOX_DISK_MB."""
+    """Stops every running sandbox of this machine whose files take more than SANDBOX_DISK_MB.
+
+    Does nothing while it is at it already: an engine with much on its disk may count for longer than a minute, and
+    those who wait for it would be the threads that start sandboxes.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        return
+    try:
+        _look_at_all()
+    finally:
+        _one_at_a_time.release()
+
+
+def _look_at_all() -> None:
     runtimes = list(Runtime.objects.answering())
     release_connection()
     for backend in {runtime.backend for runtime in runtimes}:
         try:
             _stop_oversized([runtime for runtime in runtimes if runtime.backend == backend], backend)
-        except BackendSilent as error:
+        except SandboxError as error:
             log.warning("the size of sandboxes cannot be told", backend=backend, reason=str(error))
 
 

@@ -35,5 +35,31 @@ def describe_problem(image: str, *, takes_images: bool) -> str:
 
 
 def _allows(pattern: str, image: str) -> bool:
-    """A pattern without a tag and without a star at its end is that image's `latest`."""
-    return fnmatchcase(image, pattern if pattern.endswith("*") else whole_name(pattern))
+    """A pattern without a tag and without a star at its end is that image's `latest`; `*` alone is every image.
+
+    Registry, path and tag are compared each for itself: a `*` for a tag says nothing of whose registry it is.
+    """
+    if pattern == "*":
+        return True
+    wanted = _parts(f"{pattern}:*" if pattern.endswith("*") and not _tag(pattern) else whole_name(pattern))
+    return all(map(fnmatchcase, _parts(image), wanted))
+
+
+def _parts(image: str) -> tuple[str, str, str]:
+    """Registry, path and tag, told apart and filled in as an engine does: `python:3` is docker.io's library/python.
+
+    Of a tag beside a digest an engine takes no notice, so the digest is the tag.
+    """
+    repository, at, digest = image.partition("@")
+    tag = _tag(repository)
+    registry, slash, path = repository.removesuffix(f":{tag}").partition("/")
+    is_registry = set(registry) & set(".:") or registry != registry.lower() or registry == "localhost"
+    if not (slash and is_registry):
+        registry, path = "docker.io", f"{registry}{slash}{path}"
+    if registry == "docker.io" and "/" not in path:
+        path = f"library/{path}"
+    return registry, path, at + digest or tag
+
+
+def _tag(repository: str) -> str:
+    return repository.rpartition("/")[2].partition(":")[2]

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from openhands_site.db import release_connection
 from sandboxes.backends.base import Life
-from sandboxes.errors import BackendSilent, SandboxError
+from sandboxes.errors import SandboxError
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
 from sandboxes.runtime_api import client as runtime_api
@@ -103,7 +103,7 @@ def _adopt(backend: str) -> Adoption:
             if runtime_api.is_here(backend=backend, handle=runtime.handle)
         }
         lives = list(runtime_api.lives(backend=backend))
-    except BackendSilent as error:
+    except SandboxError as error:
         log.error("sandboxes cannot be looked for", backend=backend, error=str(error))
         return Adoption(0, 0, 0)
     kept = [life.sandbox_id for life in lives if _is_same(life, wanted.get(life.sandbox_id))]
@@ -124,7 +124,7 @@ def end_all() -> int:
 def _end_all(backend: str) -> int:
     try:
         lives = list(runtime_api.lives(backend=backend))
-    except BackendSilent as error:
+    except SandboxError as error:
         log.error("sandboxes cannot be looked for", backend=backend, error=str(error))
         return 0
     _stop(backend, lives)

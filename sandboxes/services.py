@@ -7,6 +7,7 @@ the sandbox.
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -17,7 +18,7 @@ from openhands_site import hints
 from openhands_site.db import release_connection
 from sandboxes import images, reconcile
 from sandboxes.client import Reachable
-from sandboxes.errors import BackendSilent
+from sandboxes.errors import SandboxError
 from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.observers import observer
@@ -34,6 +35,11 @@ _STARTABLE = Q(wanted=Wanted.STOPPED) | (
 def create_sandbox(*, owner: User, image: str = "", reserved_for: UUID | None = None) -> Sandbox:
     """The row; nothing starts before `request_start`. Call it inside the transaction that needs the sandbox."""
     return Sandbox.objects.create(owner=owner, image=image, reserved_for_id=reserved_for)
+
+
+def nameable_images() -> list[str]:
+    """What a user may name as a sandbox's image, as patterns; none where sandboxes have no images."""
+    return settings.SANDBOX_IMAGES if settings.SANDBOX_IMAGES and runtime_api.takes_images() else []
 
 
 def describe_image_problem(image: str) -> str:
@@ -86,7 +92,7 @@ def report_unreachable(*, sandbox_id: UUID, boot_id: str) -> None:
     release_connection()
     try:
         problem = runtime_api.poll(**runtime.address)
-    except BackendSilent as error:
+    except SandboxError as error:
         log.warning("whether a sandbox is gone cannot be told", sandbox_id=str(sandbox_id), error=str(error))
         return
     if problem is not None:

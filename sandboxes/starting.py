@@ -44,6 +44,7 @@ def configured_spec(image: str = "") -> SandboxSpec:
         memory_mb=settings.SANDBOX_MEMORY_MB,
         cpus=settings.SANDBOX_CPUS,
         processes=settings.SANDBOX_PROCESSES,
+        disk_mb=settings.SANDBOX_DISK_MB,
         image=image,
     )
 

@@ -29,6 +29,10 @@ def is_there(service: str) -> bool:
                 return False
             subprocess.run(["umount", folder], check=True)
             return True
+    if service == "namespaces":  # network namespaces of our own, and routes to them
+        return os.geteuid() == 0 and shutil.which("ip") is not None
+    if service == "dockerd":  # an engine of our own
+        return os.geteuid() == 0 and shutil.which("ip") is not None and shutil.which("dockerd") is not None
     if service == "docker":
         return _has_docker()
     if service in {"chromium", "git", "node"}:

@@ -15,8 +15,12 @@ SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "auto", ("auto", *SANDBOX_BACKEN
 CACHE_FOLDER = env.folder("XDG_CACHE_HOME", Path.home() / ".cache") / "openhands"
 # Which images users may name, as patterns; none where it is empty.
 SANDBOX_IMAGES = env.items("SANDBOX_IMAGES")
-# What a Docker sandbox cannot reach, besides this machine's own ports and other sandboxes: a cloud's metadata.
-SANDBOX_BLOCKED_NETWORKS = env.networks("SANDBOX_BLOCKED_NETWORKS", "169.254.0.0/16")
+# What a Docker sandbox cannot reach, besides this machine's own ports and other sandboxes: the metadata of clouds, also
+# Alibaba's and Azure's, which are elsewhere, and by IPv6 Amazon's and Google's.
+SANDBOX_BLOCKED_NETWORKS = env.networks(
+    "SANDBOX_BLOCKED_NETWORKS",
+    "169.254.0.0/16, 100.100.100.200, 168.63.129.16, fd00:ec2::254, fd20:ce::254",
+)
 SANDBOX_ALLOW_UNISOLATED = env.flag("SANDBOX_ALLOW_UNISOLATED")
 SANDBOX_FOLDER = OPENHANDS_HOME / "sandboxes"
 SANDBOX_START_TIMEOUT = env.number("SANDBOX_START_TIMEOUT", 120, at_least=5)

@@ -29,6 +29,7 @@ class SandboxSpec:
     memory_mb: int = 0
     cpus: float = 0
     processes: int = 0
+    disk_mb: int = 0
     image: str = ""
 
 

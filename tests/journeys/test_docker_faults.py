@@ -152,9 +152,7 @@ def own_engine() -> Iterator[tuple[str, Callable[[], None]]]:
         shutil.rmtree(folder)
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("dockerd"), reason="an engine of its own needs root"
-)
+@pytest.mark.service("dockerd")
 def test_an_engine_that_is_restarted_takes_a_command_and_no_file(tmp_path: Path) -> None:
     with own_engine() as (address, restart):
         environment = {"SANDBOX_BACKEND": "docker", "DOCKER_HOST": address}

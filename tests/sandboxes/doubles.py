@@ -7,10 +7,11 @@ from uuid import UUID
 
 from django.db import connection
 
+from sandboxes import disk
 from sandboxes.backends import memory
 from sandboxes.backends.base import Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.memory import MemoryBackend
-from sandboxes.errors import BackendSilent, StartFailed
+from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
 
@@ -66,20 +67,28 @@ class Broken(MemoryBackend):
 class Silent(MemoryBackend):
     """What it stands on does not answer."""
 
+    error: ClassVar[SandboxError] = BackendSilent("The engine does not answer.")
+
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def remove(self, sandbox_id: UUID) -> None:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
 
     def lives(self) -> Iterator[Life]:
-        raise BackendSilent("The engine does not answer.")
+        raise self.error
+
+
+class Refusing(Silent):
+    """It answers, and does nothing."""
+
+    error = SandboxError("The engine refused: it is in trouble.")
 
 
 class WithImages(MemoryBackend):
@@ -131,6 +140,17 @@ class RemovedMeanwhile(MemoryBackend):
 class Large(MemoryBackend):
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
         return dict.fromkeys(sandbox_ids, 20_000_000_000)
+
+
+class SlowToCount(MemoryBackend):
+    """It is asked again before it has counted."""
+
+    counts: ClassVar[int] = 0
+
+    def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
+        type(self).counts += 1
+        disk.stop_oversized()
+        return super().disk_bytes(sandbox_ids)
 
 
 def living() -> Iterator[UUID]:

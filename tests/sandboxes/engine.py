@@ -1,5 +1,6 @@
 """What tests of Docker sandboxes do with the engine itself."""
 
+import base64
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,11 @@ def image(*lines: str, base: str = "") -> Iterator[str]:
             client.remove_image(name, force=True)
 
 
+def file(path: str, text: str) -> str:
+    """The line of an image that has this file."""
+    return f"RUN echo {base64.b64encode(text.encode()).decode()} | base64 -d > {path} && chmod 755 {path}"
+
+
 def server(script: str) -> list[str]:
     """The lines of an image in which this runs in the action server's place; `exec /usr/bin/python3` is the true one."""
     program = "/opt/openhands/venv/bin/python"
@@ -40,24 +46,41 @@ def inspect(container: str) -> dict[str, Any]:
     return found
 
 
-def address(container: str) -> str:
-    """The container's own address on its bridge."""
+def address(container: str, kind: str = "IPAddress") -> str:
+    """The container's own address on its bridge, or its gateway's."""
     networks = inspect(container)["NetworkSettings"]["Networks"]
-    return str(next(iter(networks.values()))["IPAddress"])
+    return str(next(iter(networks.values()))[kind])
 
 
-def run(command: list[str], **host: Any) -> tuple[int, str]:
-    """What a container of the default image ends with and prints, in the engine's default network."""
+@contextmanager
+def running(command: list[str], user: str = "", **host: Any) -> Iterator[str]:
+    """A container of the default image, in the engine's default network."""
+    description = {
+        "Image": images.own_image(),
+        "Entrypoint": [],
+        "Cmd": command,
+        "User": user,
+        "ExposedPorts": {port: {} for port in host.get("PortBindings", ())},
+        "HostConfig": host,
+    }
     with engine.talking() as client:
-        made = client.create_container_from_config(
-            {"Image": images.own_image(), "Entrypoint": [], "Cmd": command, "HostConfig": host}, None
-        )["Id"]
+        made = client.create_container_from_config(description, None)["Id"]
         try:
             client.start(made)
-            code = client.wait(made, timeout=60)["StatusCode"]
-            return code, client.logs(made).decode()
+            yield made
         finally:
             client.remove_container(made, force=True, v=True)
+
+
+def run(command: list[str], user: str = "", **host: Any) -> tuple[int, str]:
+    """What such a container ends with and prints."""
+    with running(command, user, **host) as container, engine.talking() as client:
+        code = client.wait(container, timeout=60)["StatusCode"]
+        return code, client.logs(container).decode()
+
+
+def published(container: str, port: str) -> int:
+    return int(inspect(container)["NetworkSettings"]["Ports"][port][0]["HostPort"])
 
 
 def remove_derived(name: str) -> None:

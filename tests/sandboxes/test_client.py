@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -101,3 +103,29 @@ def test_a_cancelled_wait_leaves_the_action_running(where: Reachable) -> None:
     waiting.cancel()
     memory_backend.release("on")
     assert put(where, action_id, "hold on").content[0].text == "done\n"
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(
+    where: Reachable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MOST_BYTES", 1_000_000)
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b" " * 65_536)
+                await writer.drain()
+        writer.close()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            await client.put_action(
+                replace(where, url=f"http://127.0.0.1:{port}"),
+                uuid.uuid4(),
+                ActionRequest("conversation", where.boot_id, 1, "terminal", {"command": "true"}),
+            )
+
+    with pytest.raises(Unreachable, match="an answer of more than 1 MB"):
+        async_thread.run(ask()).result(10)

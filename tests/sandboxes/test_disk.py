@@ -5,7 +5,7 @@ from pytest_django import Settings
 from sandboxes import disk
 from sandboxes.models import Sandbox
 from sandboxes.states import SandboxState
-from tests.sandboxes.doubles import living
+from tests.sandboxes.doubles import SlowToCount, living
 
 
 def test_a_sandbox_that_has_grown_too_large_is_stopped_and_says_so(
@@ -34,3 +34,14 @@ def test_without_a_limit_nothing_is_stopped(
     settings.SANDBOX_DISK_MB = 0
     disk.stop_oversized()
     assert list(living()) == [running.pk]
+
+
+def test_a_backend_that_is_slow_to_count_is_not_asked_twice_at_once(
+    running: Sandbox, memory: Callable[[str], None]
+) -> None:
+    memory("SlowToCount")
+    before = SlowToCount.counts
+    disk.stop_oversized()
+    assert SlowToCount.counts == before + 1
+    disk.stop_oversized()
+    assert SlowToCount.counts == before + 2

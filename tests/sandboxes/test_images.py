@@ -41,6 +41,42 @@ def test_what_is_no_name_is_refused_even_where_all_are_allowed(image: str, setti
     assert "is no name of an image" in describe_problem(image, takes_images=True)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "image"),
+    [
+        ("python:*", "docker.io/library/python:3.12"),
+        ("docker.io/python:*", "python:3.12"),
+        ("python:*", "python@sha256:" + "a" * 64),
+        ("ghcr.io/acme/*", "ghcr.io/acme/tools/deep:1"),
+        ("ghcr.io/acme/*", "ghcr.io/acme/tools@sha256:" + "a" * 64),
+        ("*", "anything.example:5000/of/anybody:1"),
+    ],
+)
+def test_one_image_is_the_same_in_every_way_of_writing_it(
+    pattern: str, image: str, settings: Settings
+) -> None:
+    settings.SANDBOX_IMAGES = [pattern]
+    assert describe_problem(image, takes_images=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "image"),
+    [
+        ("python:*", "python:443/evil"),
+        ("python:*", "python:443/library/python:3.12"),
+        ("python*", "python.example/evil:1"),
+        ("library/*", "library:443/evil:1"),
+        ("python:3*", "python:3@sha256:" + "a" * 64),
+        ("python", "python:3.12"),
+    ],
+)
+def test_a_star_reaches_into_no_other_registry_and_past_no_digest(
+    pattern: str, image: str, settings: Settings
+) -> None:
+    settings.SANDBOX_IMAGES = [pattern]
+    assert "is not allowed here" in describe_problem(image, takes_images=True)
+
+
 def test_without_a_list_only_the_servers_own_image_is_allowed(settings: Settings) -> None:
     settings.SANDBOX_IMAGES = []
     assert "SANDBOX_IMAGES is empty" in describe_problem("python:3.12", takes_images=True)

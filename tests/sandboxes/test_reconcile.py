@@ -1,6 +1,7 @@
 import uuid
 from collections.abc import Callable
 
+import pytest
 from django.utils import timezone
 
 from sandboxes import disk, reconcile, services
@@ -113,14 +114,15 @@ def test_a_stray_is_ended_once_and_a_life_with_a_row_never(running: Sandbox) -> 
     assert list(living()) == [running.pk]
 
 
+@pytest.mark.parametrize("trouble", ["Silent", "Refusing"])
 def test_where_the_backend_does_not_answer_nobody_is_judged(
-    running: Sandbox, memory: Callable[[str], None]
+    running: Sandbox, memory: Callable[[str], None], trouble: str
 ) -> None:
-    memory("Silent")
+    memory(trouble)
     boot_id = running.runtimes.get().boot_id
     assert reconcile.adopt() == Adoption(0, 0, 0)
     assert reconcile.end_all() == 0
-    assert "does not answer" in reconcile.compare().problem
+    assert "could not be asked" in reconcile.compare().problem
     services.report_unreachable(sandbox_id=running.pk, boot_id=boot_id)
     disk.stop_oversized()
     running.refresh_from_db()

@@ -5,12 +5,11 @@ a life is found by the container's id. One that could not boot stays as it died,
 """
 
 import http.client
-import json
-import os
-import secrets
 import time
 from collections.abc import Collection, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,17 +18,14 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
-from sandboxes.backends.docker import containers, engine, images, network
+from sandboxes.backends.docker import booting, containers, engine, images, network
 from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 
 POLITE_SECONDS = 3
 POLL_SECONDS = 10
 DISK_SECONDS = 600
-FIRST_WAIT = 0.01
-LONGEST_WAIT = 0.1
-ANSWER_SECONDS = 2
 RETRY_SECONDS = 10
-LOG_TAIL = 8_000
+RETRY_WAIT = 0.1
 
 
 class DockerBackend(Backend):
@@ -56,17 +52,23 @@ class DockerBackend(Backend):
         return True
 
     def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-        image = self._image or images.obtain(spec.image, progress)
-        phase = "create"
+        phase = "image"
         try:
+            spec = containers.possible(spec, engine.information())
+            image = self._image or images.obtain(spec, progress)
+            phase = "create"
             progress(phase, "")
+            isolation = "; limited: ".join(
+                filter(None, [self.isolation, ", ".join(containers.limited(spec))])
+            )
             with engine.talking() as client:
-                isolation = self.isolation
                 container = self._create(client, sandbox_id, image, spec)
             phase = "boot"
             try:
                 progress(phase, "")
-                return self._boot(sandbox_id, spec, container, isolation)
+                with engine.talking() as client:
+                    where = booting.boot(client, sandbox_id, container)
+                return Started(where.url, where.key, where.boot_id, _handle(container), isolation)
             except BaseException:
                 self._kill(container)
                 raise
@@ -79,7 +81,7 @@ class DockerBackend(Backend):
         if not self.is_here(handle):
             return "The sandbox ran on another Docker engine than the one that answers here."
         with engine.talking(POLL_SECONDS) as client:
-            return _end_of(client, handle["container"])
+            return booting.end_of(client, handle["container"])
 
     def stop(self, sandbox_id: UUID, handle: Handle, *, now: bool = False) -> None:
         with engine.talking() as client:
@@ -95,30 +97,32 @@ class DockerBackend(Backend):
 
     def logs(self, sandbox_id: UUID) -> str:
         with engine.talking() as client:
-            return _log_tail(client, self._name(sandbox_id))
+            return booting.log_tail(client, self._name(sandbox_id))
 
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
-        """One question for all: the engine counts every volume that it has."""
+        """One question for all: the engine counts every volume that it has. An image may have volumes of its own."""
         with engine.talking(DISK_SECONDS) as client:
-            found = _disk_usage(client)["Volumes"] or []
-        sizes = {volume["Name"]: volume["UsageData"]["Size"] for volume in found}
-        return {
-            sandbox_id: sum(
-                max(0, sizes.get(volume, 0))
-                for volume in containers.volume_names(settings.INSTALLATION_ID, sandbox_id)
-            )
+            found = client.containers(all=True, filters=_ours())
+            sizes = _volume_sizes(client)
+        volumes = {
+            sandbox_id: set(containers.volume_names(settings.INSTALLATION_ID, sandbox_id))
             for sandbox_id in sandbox_ids
+        }
+        for container in found:
+            mounted = {mount["Name"] for mount in container["Mounts"] if mount["Type"] == "volume"}
+            volumes.get(_sandbox_of(container), set()).update(mounted)
+        return {
+            sandbox_id: sum(sizes.get(name, 0) for name in names) for sandbox_id, names in volumes.items()
         }
 
     def is_here(self, handle: Handle) -> bool:
         return bool(handle.get("engine") == engine.information()["ID"])
 
     def lives(self) -> Iterator[Life]:
-        ours = [f"{containers.INSTALLATION}={settings.INSTALLATION_ID}", containers.SANDBOX]
         with engine.talking() as client:
-            found = client.containers(filters={"label": ours, "status": "running"})
+            found = client.containers(filters={**_ours(), "status": ["running", "paused"]})
         for container in found:
-            yield Life(UUID(container["Labels"][containers.SANDBOX]), _handle(container["Id"]))
+            yield Life(_sandbox_of(container), _handle(container["Id"]))
 
     @staticmethod
     def _name(sandbox_id: UUID) -> str:
@@ -126,27 +130,19 @@ class DockerBackend(Backend):
 
     def _create(self, client: APIClient, sandbox_id: UUID, image: str, spec: SandboxSpec) -> str:
         """The container's id; it does not run yet. What else is there of the sandbox is ended."""
-        _remove_container(client, self._name(sandbox_id))
-        description = containers.container(
-            installation=settings.INSTALLATION_ID, sandbox_id=sandbox_id, image=image, spec=spec
+        name = self._name(sandbox_id)
+        _remove_container(client, name)
+        description = partial(
+            containers.container, installation=settings.INSTALLATION_ID, sandbox_id=sandbox_id, image=image
         )
-        return str(client.create_container_from_config(description, self._name(sandbox_id))["Id"])
-
-    def _boot(self, sandbox_id: UUID, spec: SandboxSpec, container: str, isolation: str) -> Started:
-        deadline = time.monotonic() + settings.SANDBOX_START_TIMEOUT
-        key = secrets.token_urlsafe(32)
-        with engine.talking() as client:
-            _start_with_key(client, container, key)
-            port = containers.published_port(client.inspect_container(container))
-            boot_id = _wait_until_it_answers(client, container, port, key, deadline)
-        limited = containers.limited(spec, engine.information())
-        return Started(
-            url=f"http://127.0.0.1:{port}",
-            key=key,
-            boot_id=boot_id,
-            handle=_handle(container),
-            isolation=f"{isolation}; limited: {', '.join(limited)}" if limited else isolation,
-        )
+        try:
+            made = client.create_container_from_config(description(spec=spec), name)
+        except APIError as error:
+            # Few file systems keep a volume to its size; on the others we look at it now and then.
+            if not spec.disk_mb or "quota" not in engine.explanation(error):
+                raise
+            made = client.create_container_from_config(description(spec=replace(spec, disk_mb=0)), name)
+        return str(made["Id"])
 
     @staticmethod
     def _kill(container: str) -> None:
@@ -159,69 +155,13 @@ def _handle(container: str) -> Handle:
     return {"container": container, "engine": engine.information()["ID"]}
 
 
-def _start_with_key(client: APIClient, container: str, key: str) -> None:
-    """The key goes through standard input, which is closed then."""
-    stream = client.attach_socket(container, params={"stdin": 1, "stream": 1})
-    # What the SDK gives is a file on a socket, which must be closed too for the engine to see the end.
-    with closing(getattr(stream, "_sock", stream)), closing(stream):
-        client.start(container)
-        os.write(stream.fileno(), key.encode() + b"\n")
+def _ours() -> dict[str, Any]:
+    """The filter for this installation's sandboxes."""
+    return {"label": [f"{containers.INSTALLATION}={settings.INSTALLATION_ID}", containers.SANDBOX]}
 
 
-def _wait_until_it_answers(
-    client: APIClient, container: str, port: int | None, key: str, deadline: float
-) -> str:
-    """The boot id that the action server answers with."""
-    wait = FIRST_WAIT
-    while (boot_id := _boot_id(port, key) if port else None) is None:
-        if ended := _end_of(client, container):
-            raise StartFailed("boot", _told(client, container, ended))
-        if time.monotonic() > deadline:
-            seconds = settings.SANDBOX_START_TIMEOUT
-            raise StartFailed(
-                "boot", _told(client, container, f"The action server was not ready within {seconds} s.")
-            )
-        time.sleep(wait)
-        wait = min(wait * 1.3, LONGEST_WAIT)
-    return boot_id
-
-
-def _boot_id(port: int, key: str) -> str | None:
-    """None where nothing answers yet: the engine's proxy takes a connection before anybody listens behind it."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
-    try:
-        connection.request("GET", "/health", headers={"Authorization": f"Bearer {key}"})
-        return str(json.loads(connection.getresponse().read())["boot_id"])
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return None
-    finally:
-        connection.close()
-
-
-def _end_of(client: APIClient, container: str) -> str | None:
-    """None while the container runs, else a sentence on how it ended."""
-    try:
-        state: dict[str, Any] = client.inspect_container(container)["State"]
-    except NotFound:
-        return "The sandbox's container is gone."
-    if state["Running"]:
-        return None
-    if state["OOMKilled"]:
-        return "The sandbox's container ended: its memory was used up."
-    problem = f" ({state['Error']})" if state["Error"] else ""
-    return f"The sandbox's container ended with {state['ExitCode']}{problem}."
-
-
-def _told(client: APIClient, container: str, sentence: str) -> str:
-    log = _log_tail(client, container)[-2000:]
-    return f"{sentence} Its log ends with:\n{log}" if log else f"{sentence} Its log is empty."
-
-
-def _log_tail(client: APIClient, container: str) -> str:
-    try:
-        return client.logs(container, tail=200)[-LOG_TAIL:].decode(errors="replace").strip()
-    except NotFound:
-        return ""
+def _sandbox_of(container: dict[str, Any]) -> UUID:
+    return UUID(container["Labels"][containers.SANDBOX])
 
 
 def _ask_to_end(client: APIClient, container: str) -> None:
@@ -240,7 +180,7 @@ def _remove_container(client: APIClient, container: str) -> None:
         except APIError as error:  # another worker, or the engine after a death, is about to remove it
             if time.monotonic() > deadline or error.status_code != http.client.CONFLICT:
                 raise
-        time.sleep(LONGEST_WAIT)
+        time.sleep(RETRY_WAIT)
 
 
 def _remove_volume(client: APIClient, volume: str) -> None:
@@ -248,14 +188,15 @@ def _remove_volume(client: APIClient, volume: str) -> None:
         client.remove_volume(volume)
 
 
-def _disk_usage(client: APIClient) -> dict[str, Any]:
-    """The engine counts for one at a time."""
+def _volume_sizes(client: APIClient) -> dict[str, int]:
+    """The bytes of each; older engines count for one at a time, and everything else that they have besides."""
+    client.params = {"type": "volume"}
     deadline = time.monotonic() + DISK_SECONDS
     while True:
         try:
-            usage: dict[str, Any] = client.df()
-            return usage
+            volumes = client.df()["Volumes"] or []
+            return {volume["Name"]: max(0, volume["UsageData"]["Size"]) for volume in volumes}
         except APIError as error:
             if "already running" not in engine.explanation(error) or time.monotonic() > deadline:
                 raise
-        time.sleep(LONGEST_WAIT)
+        time.sleep(RETRY_WAIT)

@@ -6,7 +6,7 @@ import sys
 import tarfile
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,7 @@ from docker import APIClient
 
 SILENCE_SECONDS = 900  # apt and pip may say nothing for minutes
 SAID = "openhands: "  # begins what deploy/sandbox/install says to a person
+TAIL = 15  # lines of what is printed that are told of a failure
 _PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
 
@@ -28,15 +29,13 @@ def build(
     tag: str,
     arguments: Mapping[str, str],
     say: Callable[[str], None],
-    dockerfile: str = "Dockerfile",
 ) -> None:
     """Builds the folder's Dockerfile; each line that it prints is said. Raises BuildError."""
-    tail: deque[str] = deque(maxlen=15)
+    tail: deque[str] = deque(maxlen=TAIL)
     with _packed(context) as file:
         for piece in client.build(
             fileobj=file,
             custom_context=True,
-            dockerfile=dockerfile,
             tag=tag,
             buildargs=dict(arguments),
             labels={"openhands.image": tag},
@@ -45,7 +44,7 @@ def build(
             decode=True,
         ):
             if "error" in piece:
-                raise BuildError(_reason(tail, str(piece["error"])))
+                raise BuildError(reason(tail, str(piece["error"])))
             for line in str(piece.get("stream", "")).splitlines():
                 if line.strip():
                     tail.append(line.strip())
@@ -92,12 +91,12 @@ def libraries(lock: Path, folder: Path) -> None:
 def _packed(context: Path) -> Iterator[IO[bytes]]:
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as archive:
-            archive.add(context, arcname=".", filter=_as_root)
+            archive.add(context, arcname=".", filter=as_root)
         file.seek(0)
         yield file
 
 
-def _as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     """Our umask and user do not show in the image, and the same content is the same layer."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = "root"
@@ -106,6 +105,7 @@ def _as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _reason(tail: deque[str], error: str) -> str:
+def reason(tail: Iterable[str], error: str) -> str:
+    """What was said to a person, else the end of all that was said."""
     said = [line.removeprefix(SAID) for line in tail if line.startswith(SAID)]
-    return said[-1] if said else "\n".join([*tail, error])
+    return said[-1] if said else "\n".join([*tail, error])[-2000:]

@@ -1,5 +1,6 @@
 """What a sandbox's container is called and what it may do: pure functions that speak the engine's own JSON."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,10 @@ SANDBOX = "openhands.sandbox"
 PORT = 47100  # where the action server listens, out of the way of what users start
 USER = "1000:1000"
 WORKSPACE = "/workspace"
-DATA = "/opt/openhands/data"
-_SERVER = ("/opt/openhands/venv/bin/python", "-I", "-m", "sandboxes.action_server")
+ROOT = "/opt/openhands"
+INSTALL = f"{ROOT}/install"
+DATA = f"{ROOT}/data"
+_SERVER = (f"{ROOT}/venv/bin/python", "-I", "-m", "sandboxes.action_server")
 _FOLDERS = {"workspace": WORKSPACE, "data": DATA}
 _UNLIMITED_TMP_MB = 1024
 
@@ -35,7 +38,7 @@ def labels(installation: str, sandbox_id: UUID) -> dict[str, str]:
 
 def published_port(inspected: dict[str, Any]) -> int | None:
     """The port of this machine's loopback that leads to the action server, while the container runs."""
-    published = inspected["NetworkSettings"]["Ports"].get(f"{PORT}/tcp")
+    published = (inspected["NetworkSettings"]["Ports"] or {}).get(f"{PORT}/tcp")
     return int(published[0]["HostPort"]) if published else None
 
 
@@ -45,6 +48,7 @@ def container(*, installation: str, sandbox_id: UUID, image: str, spec: SandboxS
     The action server reads its key from standard input, so it stands in no environment, file or argument.
     """
     marks = labels(installation, sandbox_id)
+    size = {"size": str(spec.disk_mb * 1_000_000)} if spec.disk_mb else {}
     return {
         "Image": image,
         "Entrypoint": [],
@@ -72,15 +76,34 @@ def container(*, installation: str, sandbox_id: UUID, image: str, spec: SandboxS
                     "Type": "volume",
                     "Source": volume,
                     "Target": folder,
-                    "VolumeOptions": {"Labels": marks},
+                    "VolumeOptions": {"Labels": marks, "DriverConfig": {"Name": "local", "Options": size}},
                 }
                 for volume, folder in zip(
                     volume_names(installation, sandbox_id), _FOLDERS.values(), strict=True
                 )
             ],
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
             "RestartPolicy": {"Name": "no"},
             **_isolation(spec),
+            **_limits(spec),
+        },
+    }
+
+
+def installer(*, image: str, labels: dict[str, str], spec: SandboxSpec) -> dict[str, Any]:
+    """Of the container in which a user's image gets the action server. It may write all that is the image's."""
+    return {
+        "Image": image,
+        "Entrypoint": [],
+        "Cmd": ["/bin/sh", INSTALL],
+        "User": "0:0",
+        "WorkingDir": "/",
+        "Labels": labels,
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "NetworkMode": "none",
+            "CapDrop": ["ALL"],
+            "CapAdd": ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+            "SecurityOpt": ["no-new-privileges"],
             **_limits(spec),
         },
     }
@@ -98,18 +121,23 @@ def environment(sandbox_id: UUID) -> dict[str, str]:
     }
 
 
-def limited(spec: SandboxSpec, information: dict[str, Any]) -> list[str]:
-    """Which of the limits that the spec asks for this engine keeps."""
-    kept = {
-        "memory": spec.memory_mb and information.get("MemoryLimit"),
-        "cpu": spec.cpus and information.get("CpuCfsQuota"),
-        "processes": spec.processes and information.get("PidsLimit"),
-    }
-    return [limit for limit, is_kept in kept.items() if is_kept]
+def possible(spec: SandboxSpec, information: dict[str, Any]) -> SandboxSpec:
+    """Of the limits that the spec asks for those that this engine keeps: of some of the others it makes an error."""
+    return replace(
+        spec,
+        memory_mb=spec.memory_mb if information.get("MemoryLimit") else 0,
+        cpus=min(spec.cpus, information["NCPU"]) if information.get("CpuCfsQuota") else 0,
+        processes=spec.processes if information.get("PidsLimit") else 0,
+    )
+
+
+def limited(spec: SandboxSpec) -> list[str]:
+    limits = {"memory": spec.memory_mb, "cpu": spec.cpus, "processes": spec.processes}
+    return [name for name, limit in limits.items() if limit]
 
 
 def _isolation(spec: SandboxSpec) -> dict[str, Any]:
-    """Nothing can be written but the volumes and what is in memory, so their size is the sandbox's size."""
+    """Nothing can be written but volumes and what is in memory, so the size of these is the sandbox's size."""
     temporary = spec.memory_mb // 2 or _UNLIMITED_TMP_MB
     options = "rw,exec,nosuid,nodev,mode=1777"
     return {
@@ -123,11 +151,12 @@ def _isolation(spec: SandboxSpec) -> dict[str, Any]:
 
 
 def _limits(spec: SandboxSpec) -> dict[str, Any]:
-    """No swap beside the memory. Zero is the engine's word for "no limit", too."""
+    """No swap beside the memory, and the newest of what it prints. Zero is the engine's word for "no limit", too."""
     memory = spec.memory_mb * 2**20
     return {
         "Memory": memory,
         "MemorySwap": memory,
         "NanoCpus": round(spec.cpus * 1e9),
         "PidsLimit": spec.processes or None,
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
     }

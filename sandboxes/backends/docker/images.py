@@ -15,12 +15,12 @@ from typing import Any
 
 from django.conf import settings
 from docker import APIClient
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.utils import parse_repository_tag
 
-from sandboxes.backends.base import Progress
-from sandboxes.backends.docker import building, engine
-from sandboxes.errors import BackendSilent, SandboxError, StartFailed
+from sandboxes.backends.base import Progress, SandboxSpec
+from sandboxes.backends.docker import building, deriving, engine
+from sandboxes.errors import StartFailed
 from sandboxes.images import whole_name
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -51,7 +51,7 @@ def code() -> list[Path]:
 def find(client: APIClient, image: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = client.inspect_image(image)
-    except ImageNotFound:
+    except NotFound:
         return None
     return found
 
@@ -68,41 +68,36 @@ def describe_absence(client: APIClient) -> str:
     return f"The image of sandboxes, {own_image()}, is not there: {REMEDY}."
 
 
-def obtain(image: str, progress: Progress) -> str:
-    """The image that a sandbox starts from for the one that a user named, or for none. Raises StartFailed,
-    and BackendSilent."""
+def obtain(spec: SandboxSpec, progress: Progress) -> str:
+    """The image that a sandbox starts from for the one that a user named, or for none, which takes the spec's limits
+    if it must be made. Raises SandboxError."""
     told = _Told(lambda detail: progress("image", detail))
-    try:
-        with engine.talking(building.SILENCE_SECONDS) as client:
-            if absence := describe_absence(client):
-                raise StartFailed("image", absence)
-            if not image:
-                told.say(f"{own_image()} is there")
-                return own_image()
-            return _obtain_derived(client, whole_name(image), told)
-    except (StartFailed, BackendSilent):
-        raise
-    except SandboxError as error:
-        raise StartFailed("image", str(error)) from error
+    with engine.talking(building.SILENCE_SECONDS) as client:
+        if absence := describe_absence(client):
+            raise StartFailed("image", absence)
+        if spec.image:
+            return _obtain_derived(client, whole_name(spec.image), spec, told)
+    told.say(f"{own_image()} is there")
+    return own_image()
 
 
-def _obtain_derived(client: APIClient, image: str, told: "_Told") -> str:
+def _obtain_derived(client: APIClient, image: str, spec: SandboxSpec, told: "_Told") -> str:
     found = find(client, image) or _pull(client, image, told)
     derived = derived_image(found["Id"])
     if find(client, derived):
         told.say(f"{image} is there")
         return derived
+    told.say(f"Building on {image}")
     with _alone(derived):
         if not find(client, derived):
-            told.say(f"Building on {image}")
             try:
-                building.build(
+                deriving.derive(
                     client,
-                    ROOT / "deploy" / "sandbox",
-                    derived,
-                    {"OURS": own_image(), "IMAGE": found["Id"]},
-                    lambda line: told.maybe(f"Building on {image}: {line}"),
-                    dockerfile="Dockerfile.derived",
+                    ours=own_image(),
+                    image=found["Id"],
+                    name=derived,
+                    spec=spec,
+                    say=lambda passed: told.maybe(f"Building on {image}: {passed}"),
                 )
             except building.BuildError as error:
                 raise StartFailed("image", f"The image {image} cannot be a sandbox. {error}") from error

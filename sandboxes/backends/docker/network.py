@@ -1,27 +1,34 @@
 """The bridge that an installation's sandboxes share, and what cannot be reached from it.
 
 Sandboxes do not reach each other (the engine sees to that), and by rules of the kernel's firewall for this bridge alone
-they reach neither this machine's own ports, on whatever address, nor SANDBOX_BLOCKED_NETWORKS. A container that lives
-for a moment in the machine's network sets these rules; where it cannot, we say so.
+they reach neither this machine's own ports, on whatever address, nor SANDBOX_BLOCKED_NETWORKS. Only names are resolved
+by whoever does that for this machine: often it is the machine itself, or the address of a cloud's metadata. Where the
+rules cannot be set, we say so.
 """
 
+import http.client
 import json
 import os
+import threading
+import time
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import structlog
 from django.conf import settings
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
-from sandboxes.backends.docker import engine
+from sandboxes.backends.docker import engine, firewall
 from sandboxes.backends.docker.containers import INSTALLATION, network_name
 from sandboxes.errors import SandboxError
 
-RULES_SECONDS = 30
+# Somebody else may have flushed the firewall meanwhile: the first start after so long sets the rules anew.
+RENEW_SECONDS = 600
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_one_at_a_time = threading.Lock()
 log = structlog.get_logger(__name__)
 
 
@@ -37,21 +44,26 @@ class Network:
 
 
 def current(image: str) -> Network:
-    """The network as it was set up last; it is set up now where it is gone, or was before this machine's start."""
-    with engine.talking() as client:
-        return (_stored() if _has_bridge(client) else None) or set_up(image)
+    """The network as it was set up last; it is set up now where it is gone, or was before this machine's start, or
+    long ago."""
+    with _one_at_a_time:
+        with engine.talking() as client:
+            is_there = _bridge(client) is not None
+        return (_stored() if is_there else None) or set_up(image)
 
 
 def set_up(image: str) -> Network:
     """Makes the bridge where there is none, and its rules anew with `nft` of the image. Repeatable."""
     with engine.talking() as client:
-        _make_bridge(client)
-        reason = _apply(client, image, rules(bridge_name(), settings.SANDBOX_BLOCKED_NETWORKS))
+        bridge = _bridge(client) or _make_bridge(client)
+        families = ("ip", "ip6") if bridge["EnableIPv6"] else ("ip",)
+        ruleset = firewall.rules(bridge_name(), settings.SANDBOX_BLOCKED_NETWORKS)
+        reason = firewall.apply(client, image, ruleset, *families)
     reason = reason or _out_of_reach()
     network = Network(not reason, reason)
     settings.SANDBOX_FOLDER.mkdir(parents=True, exist_ok=True)
     draft = _file().with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps({**asdict(network), "setting": _setting()}))
+    draft.write_text(json.dumps({**asdict(network), "setting": _setting(), "at": time.time()}))
     draft.replace(_file())
     if reason:
         log.warning("sandboxes can reach this machine's ports", reason=reason)
@@ -62,9 +74,9 @@ def remove(image: str | None) -> None:
     """Removes the rules, which takes an image, and the bridge. Repeatable; raises SandboxError while it is in use."""
     _file().unlink(missing_ok=True)
     with engine.talking() as client:
-        if _has_bridge(client):
+        if _bridge(client):
             if image:
-                _apply(client, image, no_rules(bridge_name()))
+                firewall.apply(client, image, firewall.no_rules(bridge_name()))
             client.remove_network(network_name(settings.INSTALLATION_ID))
 
 
@@ -73,64 +85,39 @@ def bridge_name() -> str:
     return f"oh-{blake2b(settings.INSTALLATION_ID.encode(), digest_size=5).hexdigest()}"
 
 
-def rules(bridge: str, blocked: list[str]) -> str:
-    """What `nft` is told. A table of our own: nothing of the machine's is changed, and a refusal is final."""
-    lines = [
-        no_rules(bridge).rstrip(),
-        f"table inet {bridge} {{",
-        "chain input { type filter hook input priority -10; policy accept;",
-        f'iifname "{bridge}" ct state established,related accept',
-        f'iifname "{bridge}" reject',
-        "}",
-        "chain forward { type filter hook forward priority -10; policy accept;",
-        f'iifname "{bridge}" oifname "{bridge}" reject',
-        *(
-            f'iifname "{bridge}" {"ip6" if ":" in network else "ip"} daddr {network} reject'
-            for network in blocked
-        ),
-        "}",
-        "}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def no_rules(bridge: str) -> str:
-    """Repeatable: a table that is not there cannot be deleted, one that is can be added."""
-    return f"add table inet {bridge}\ndelete table inet {bridge}\n"
-
-
-def _make_bridge(client: APIClient) -> None:
-    if _has_bridge(client):
-        return
-    options = {
+def bridge_options() -> dict[str, str]:
+    return {
         "com.docker.network.bridge.name": bridge_name(),
         "com.docker.network.bridge.enable_icc": "false",
     }
+
+
+def _make_bridge(client: APIClient) -> dict[str, Any]:
+    name = network_name(settings.INSTALLATION_ID)
+    labels = {INSTALLATION: settings.INSTALLATION_ID}
     try:
         client.create_network(
-            network_name(settings.INSTALLATION_ID),
-            driver="bridge",
-            options=options,
-            labels={INSTALLATION: settings.INSTALLATION_ID},
-            check_duplicate=True,
+            name, driver="bridge", options=bridge_options(), labels=labels, check_duplicate=True
         )
     except APIError as error:
-        if error.status_code != 409:
+        if error.status_code != http.client.CONFLICT:
             raise
+    made: dict[str, Any] = client.inspect_network(name)
+    return made
 
 
-def _has_bridge(client: APIClient) -> bool:
+def _bridge(client: APIClient) -> dict[str, Any] | None:
     name = network_name(settings.INSTALLATION_ID)
     try:
-        found = client.inspect_network(name)
+        found: dict[str, Any] = client.inspect_network(name)
     except NotFound:
-        return False
-    if found["Labels"].get(INSTALLATION) != settings.INSTALLATION_ID:
+        return None
+    if (found["Labels"] or {}).get(INSTALLATION) != settings.INSTALLATION_ID:
         raise SandboxError(
             f"The engine has a network {name} that is not this installation's; "
             "remove it, or set OPENHANDS_INSTALLATION_ID to another id."
         )
-    return True
+    return found
 
 
 def _out_of_reach() -> str:
@@ -143,39 +130,11 @@ def _out_of_reach() -> str:
     return ""
 
 
-def _apply(client: APIClient, image: str, ruleset: str) -> str:
-    """Has `nft` carry it out in the machine's network. An empty text, or why that did not work."""
-    description = {
-        "Image": image,
-        "Entrypoint": [],
-        "Cmd": ["nft", ruleset],
-        "User": "0:0",
-        "Labels": {INSTALLATION: settings.INSTALLATION_ID},
-        "HostConfig": {
-            "NetworkMode": "host",
-            "CapDrop": ["ALL"],
-            "CapAdd": ["NET_ADMIN"],
-            "SecurityOpt": ["no-new-privileges"],
-            "ReadonlyRootfs": True,
-        },
-    }
-    made = client.create_container_from_config(description, None)["Id"]
-    try:
-        client.start(made)
-        code = client.wait(made, timeout=RULES_SECONDS)["StatusCode"]
-        said = client.logs(made).decode(errors="replace")
-    except APIError as error:
-        return engine.explanation(error)
-    finally:
-        client.remove_container(made, force=True, v=True)
-    errors = [line for line in said.splitlines() if "rror" in line]
-    return (errors or [f"nft ended with {code}"])[0] if code else ""
-
-
 def _stored() -> Network | None:
     try:
         stored = json.loads(_file().read_text())
-        return Network(**stored) if stored.pop("setting") == _setting() else None
+        is_fresh = time.time() - stored.pop("at") < RENEW_SECONDS
+        return Network(**stored) if stored.pop("setting") == _setting() and is_fresh else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -4,13 +4,32 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from docker.types import IPAMConfig, IPAMPool
+from pytest_django import Settings
 
 from sandboxes.backends.base import SandboxSpec
+from sandboxes.backends.docker import containers, engine, network, uninstalling
 from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.client import Reachable
 from tests.sandboxes import machine
 
 Begin = Callable[..., Reachable]
+
+
+@pytest.fixture
+def network_with_ipv6(docker_installation: str, settings: Settings) -> Iterator[None]:
+    """As engines make it whose operator told them to."""
+    settings.INSTALLATION_ID = f"{docker_installation}-6"
+    with engine.talking() as client:
+        client.create_network(
+            containers.network_name(settings.INSTALLATION_ID),
+            options=network.bridge_options(),
+            labels={containers.INSTALLATION: settings.INSTALLATION_ID},
+            enable_ipv6=True,
+            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet="fd78::/64")]),
+        )
+    yield
+    uninstalling.uninstall()
 
 
 @pytest.fixture

@@ -10,13 +10,17 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from accounts.models import User
+from openhands_site.workers.models import Worker
+from sandboxes import disk, provisioning, services
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.docker import engine as connection
 from sandboxes.backends.docker import images
 from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.backends.docker.containers import volume_names
 from sandboxes.errors import BackendSilent, StartFailed
-from tests.sandboxes import machine
+from sandboxes.states import SandboxState
+from tests.sandboxes import engine, machine
 from tests.sandboxes.backends.docker.conftest import Begin
 
 docker = pytest.mark.service("docker")
@@ -33,6 +37,32 @@ def test_a_container_that_was_killed_is_found_dead_with_how_it_ended(begin: Begi
     with connection.talking() as client:
         client.remove_container(life.handle["container"])
     assert DockerBackend().poll(where.sandbox_id, life.handle) == "The sandbox's container is gone."
+
+
+@docker
+def test_a_frozen_container_is_a_life_that_can_be_ended(begin: Begin) -> None:
+    where = begin()
+    (life,) = DockerBackend().lives()
+    with connection.talking() as client:
+        client.pause(life.handle["container"])
+    assert list(DockerBackend().lives()) == [life]
+    assert DockerBackend().poll(where.sandbox_id, life.handle) is None
+    DockerBackend().stop(where.sandbox_id, life.handle)
+    assert not list(DockerBackend().lives())
+
+
+@docker
+def test_a_volume_of_the_images_own_counts_for_the_size_and_goes_with_the_life(begin: Begin) -> None:
+    with engine.image("RUN install -d -o 1000 /srv/database", "VOLUME /srv/database") as name:
+        where = begin(name)
+        machine.run(where, "head -c 3000000 /dev/zero > /srv/database/large")
+        (life,) = DockerBackend().lives()
+        volumes = [mount["Name"] for mount in engine.inspect(life.handle["container"])["Mounts"]]
+        assert len(volumes) == 3
+        assert DockerBackend().disk_bytes([where.sandbox_id])[where.sandbox_id] >= 3_000_000
+        DockerBackend().remove(where.sandbox_id)
+        with connection.talking() as client:
+            assert not {volume["Name"] for volume in client.volumes()["Volumes"] or []} & set(volumes)
 
 
 @docker
@@ -103,6 +133,32 @@ def test_limits_in_force_are_named(begin: Begin) -> None:
         where.sandbox_id, SandboxSpec(memory_mb=256, cpus=1, processes=100), lambda *_: None
     )
     assert started.isolation == "docker, host's ports closed; limited: memory, cpu, processes"
+
+
+@docker
+def test_what_grows_too_large_is_refused_at_once_or_stopped_with_a_sentence_and_its_files_stay(
+    docker_installation: str, owner: User, worker: Worker, settings: Settings, told: list[tuple[str, ...]]
+) -> None:
+    settings.SANDBOX_BACKEND = "docker"
+    settings.SANDBOX_DISK_MB = 5
+    sandbox = services.create_sandbox(owner=owner)
+    services.request_start(sandbox_id=sandbox.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
+    where = services.reach(sandbox_id=sandbox.pk)
+    assert where
+    filled = machine.printed(where, "head -c 20000000 /dev/zero > large")
+    disk.stop_oversized()
+    sandbox.refresh_from_db()
+    if "No space left" in filled:  # the engine's file system has quotas
+        assert sandbox.state == SandboxState.RUNNING
+    else:
+        assert "take 20 MB and SANDBOX_DISK_MB allows 5" in sandbox.error
+        assert told[-1] == ("lost", sandbox.error)
+        assert not list(DockerBackend().lives())
+        assert DockerBackend().disk_bytes([sandbox.pk])[sandbox.pk] >= 20_000_000
+    services.request_removal(sandbox_id=sandbox.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
+    assert not engine.belongings(docker_installation)
 
 
 @docker

@@ -48,6 +48,7 @@ def test_its_folders_are_labelled_volumes_and_nothing_of_this_machine_is_mounted
     ]
     for mount in mounts:
         assert mount["Source"].startswith(f"openhands-ours-{SANDBOX}-")
+        assert mount["VolumeOptions"]["DriverConfig"] == {"Name": "local", "Options": {}}
         assert mount["VolumeOptions"]["Labels"] == {
             "openhands.installation": "ours",
             "openhands.sandbox": str(SANDBOX),
@@ -64,22 +65,36 @@ def test_limits_are_passed_on_without_swap_and_a_share_of_memory_is_for_temporar
     assert tmpfs["/tmp"] == "rw,exec,nosuid,nodev,mode=1777,size=256m"
 
 
+def test_volumes_have_a_size_where_there_is_a_limit() -> None:
+    mounts = described(disk_mb=2)["Mounts"]
+    assert isinstance(mounts, list)
+    assert [mount["VolumeOptions"]["DriverConfig"]["Options"] for mount in mounts] == [
+        {"size": "2000000"},
+        {"size": "2000000"},
+    ]
+
+
 def test_without_limits_there_are_none() -> None:
     host = described()
     assert (host["Memory"], host["NanoCpus"], host["PidsLimit"]) == (0, 0, None)
 
 
 @pytest.mark.parametrize(
-    ("information", "kept"),
+    ("information", "kept", "cpus"),
     [
-        ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, ["memory", "cpu", "processes"]),
-        ({"MemoryLimit": True, "CpuCfsQuota": False, "PidsLimit": False}, ["memory"]),
-        ({}, []),
+        ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, ["memory", "cpu", "processes"], 2),
+        ({"MemoryLimit": True, "CpuCfsQuota": False, "PidsLimit": False}, ["memory"], 0),
+        ({}, [], 0),
     ],
 )
-def test_only_limits_that_the_engine_keeps_are_claimed(information: dict[str, bool], kept: list[str]) -> None:
-    assert containers.limited(SandboxSpec(memory_mb=1, cpus=1, processes=1), information) == kept
-    assert containers.limited(SandboxSpec(), information) == []
+def test_only_limits_that_the_engine_keeps_are_asked_for_and_no_more_processors_than_there_are(
+    information: dict[str, bool], kept: list[str], cpus: float
+) -> None:
+    spec = SandboxSpec(memory_mb=1, cpus=3, processes=1, image="python:3")
+    possible = containers.possible(spec, {"NCPU": 2, **information})
+    assert containers.limited(possible) == kept
+    assert (possible.cpus, possible.image) == (cpus, "python:3")
+    assert containers.limited(SandboxSpec()) == []
 
 
 def test_a_port_is_only_published_while_the_container_runs() -> None:

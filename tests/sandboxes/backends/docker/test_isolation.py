@@ -1,11 +1,9 @@
 """From inside a Docker sandbox: each test is a way out, tried."""
 
 import os
-import shutil
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +16,13 @@ from sandboxes.backends.docker.containers import PORT, container_name
 from sandboxes.client import Reachable
 from tests.sandboxes import engine, machine
 from tests.sandboxes.backends.docker.conftest import Begin
+from tests.sandboxes.routing import HAS_IPV6, place_behind_this_machine
 
 pytestmark = pytest.mark.service("docker")
-METADATA = "169.254.169.254"
+METADATA = ("169.254.169.254", "100.100.100.200", "168.63.129.16")
+IP_FREEBIND = 15  # which Python has no name for before 3.14
+METADATA_6 = "fd00:ec2::254"
+ELSEWHERE_6 = "2001:db8::7"
 ELSEWHERE = "198.51.100.7"  # nobody's, by convention
 
 
@@ -46,17 +48,29 @@ def can_reach(where: Reachable, host: str, port: int) -> bool:
 
 
 @contextmanager
-def listener(host: str) -> Iterator[int]:
+def listener(host: str, port: int = 0) -> Iterator[int]:
     """A service of this machine."""
-    with socket.socket() as server:
-        server.bind((host, 0))
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+        # A bridge that has just been made may not be sure yet that nobody else has its address.
+        server.setsockopt(socket.SOL_IP, IP_FREEBIND, 1)
+        server.bind((host, port))
         server.listen(16)
         yield server.getsockname()[1]
 
 
 def gateway(where: Reachable) -> str:
-    networks = engine.inspect(container(where))["NetworkSettings"]["Networks"]
-    return str(next(iter(networks.values()))["Gateway"])
+    return engine.address(container(where), "Gateway")
+
+
+def firewall(rules: str) -> tuple[int, str]:
+    """What `nft` of this machine ends with and prints."""
+    return engine.run(["nft", rules], user="0:0", NetworkMode="host", CapAdd=["NET_ADMIN"])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
 
 
 def own_address() -> str:
@@ -137,49 +151,76 @@ def test_redis_database_and_web_are_out_of_reach_even_where_they_listen_everywhe
         assert not can_reach(where, gateway(where), loopback)
 
 
-@contextmanager
-def place_behind_this_machine(*addresses: str) -> Iterator[int]:
-    """A server that this machine routes to, as it does to a cloud's metadata: in a network namespace, at these addresses."""
-    name, port = f"oh-test-{os.getpid()}", 8080
-
-    def ip(*arguments: str) -> None:
-        subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-    ip("netns", "add", name)
-    try:
-        ip("link", "add", "oh-test0", "type", "veth", "peer", "name", "oh-test1", "netns", name)
-        ip("address", "add", "198.18.77.1/24", "dev", "oh-test0")
-        ip("link", "set", "oh-test0", "up")
-        ip("-n", name, "address", "add", "198.18.77.2/24", "dev", "oh-test1")
-        ip("-n", name, "link", "set", "oh-test1", "up")
-        ip("-n", name, "route", "add", "default", "via", "198.18.77.1")
-        for address in addresses:
-            ip("-n", name, "address", "add", f"{address}/32", "dev", "oh-test1")
-            ip("route", "add", f"{address}/32", "via", "198.18.77.2")
-        server = subprocess.Popen(
-            ["ip", "netns", "exec", name, "python3", "-m", "http.server", str(port)],
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield port
-        finally:
-            server.kill()
-            server.wait()
-    finally:
-        subprocess.run(["ip", "link", "delete", "oh-test0"], check=False, capture_output=True)
-        ip("netns", "delete", name)
+@pytest.mark.enable_socket
+def test_a_port_that_another_container_publishes_on_this_machine_is_out_of_reach(begin: Begin) -> None:
+    where = begin()
+    with engine.running(
+        ["python3", "-m", "http.server", "8000"],
+        PortBindings={"8000/tcp": [{"HostIp": "0.0.0.0", "HostPort": ""}]},
+    ) as other:
+        port = engine.published(other, "8000/tcp")
+        until(lambda: engine.run(connects("127.0.0.1", port), NetworkMode="host")[1].startswith("in"))
+        for host, at in ((gateway(where), port), (own_address(), port), (engine.address(other), 8000)):
+            assert not can_reach(where, host, at), host
 
 
 @pytest.mark.enable_socket
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="a network namespace needs root")
+@pytest.mark.service("namespaces")
 def test_the_metadata_address_is_out_of_reach_and_the_rest_of_the_world_is_not(begin: Begin) -> None:
     where = begin()
-    with place_behind_this_machine(METADATA, ELSEWHERE) as port:
-        deadline = time.monotonic() + 10
-        while not can_reach(where, ELSEWHERE, port):
-            assert time.monotonic() < deadline
-        assert engine.run(connects(METADATA, port))[1].startswith("in")  # from a container without our rules
-        assert not can_reach(where, METADATA, port)
+    with place_behind_this_machine(*METADATA, ELSEWHERE):
+        until(lambda: can_reach(where, ELSEWHERE, 8080))
+        for address in METADATA:
+            # From a container without our rules.
+            assert engine.run(connects(address, 8080))[1].startswith("in"), address
+            assert not can_reach(where, address, 8080), address
+
+
+@pytest.mark.enable_socket
+@pytest.mark.service("namespaces")
+def test_a_port_of_this_machine_that_its_kernel_hands_on_is_out_of_reach(begin: Begin) -> None:
+    """As an engine publishes ports that has no proxy of its own."""
+    where = begin()
+    table = f"oh-test-{os.getpid()}"
+    rule = "tcp dport 8079 dnat ip to 198.18.77.2:8080"
+    rules = f"table ip {table} {{\nchain c {{ type nat hook prerouting priority -110;\n{rule}\n}}\n}}\n"
+    with place_behind_this_machine(ELSEWHERE):
+        until(lambda: can_reach(where, ELSEWHERE, 8080))
+        assert firewall(rules)[0] == 0
+        try:
+            assert engine.run(connects(own_address(), 8079))[1].startswith("in")
+            assert not can_reach(where, own_address(), 8079)
+        finally:
+            firewall(f"delete table ip {table}")
+
+
+@pytest.mark.enable_socket
+@pytest.mark.service("namespaces")
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
+def test_by_ipv6_the_same_is_out_of_reach(network_with_ipv6: None, begin: Begin) -> None:
+    neighbour, where = begin(), begin()
+    here = engine.address(container(where), "IPv6Gateway")
+    with place_behind_this_machine(METADATA_6, ELSEWHERE_6), listener(here) as port, listener(here, 53):
+        until(lambda: can_reach(where, ELSEWHERE_6, 8080))
+        assert can_reach(where, here, 53)
+        assert not can_reach(where, here, port)
+        assert not can_reach(where, METADATA_6, 8080)
+        assert can_reach(where, METADATA_6, 53)
+        # The action server listens by IPv4 alone; who is not kept out is refused as quickly, so a listener it is.
+        machine.run(neighbour, "python3 -m http.server 8080 --bind :: >/dev/null 2>&1 &")
+        address = engine.address(container(neighbour), "GlobalIPv6Address")
+        until(lambda: can_reach(neighbour, address, 8080))
+        assert not can_reach(where, address, 8080)
+
+
+@pytest.mark.enable_socket
+@pytest.mark.service("namespaces")
+def test_who_resolves_this_machines_names_does_so_for_sandboxes(begin: Begin) -> None:
+    where = begin()
+    # A cloud's metadata is its name server, too; another machine's is itself.
+    with place_behind_this_machine(METADATA[0]), listener(gateway(where), 53):
+        until(lambda: can_reach(where, METADATA[0], 53))
+        assert can_reach(where, gateway(where), 53)
 
 
 def test_a_fork_bomb_stays_within_its_limit_and_the_sandbox_answers_after_it(begin: Begin) -> None:

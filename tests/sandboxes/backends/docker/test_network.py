@@ -1,12 +1,15 @@
+from typing import Any
+
 import pytest
 from pytest_django import Settings
 
-from sandboxes.backends.docker import containers, engine, images, network, uninstalling
+from sandboxes.backends.docker import containers, engine, firewall, images, network, uninstalling
 from sandboxes.errors import SandboxError
+from tests.sandboxes.engine import run
 
 
 def test_the_rules_are_for_our_bridge_alone_and_name_each_blocked_network() -> None:
-    lines = network.rules("oh-1", ["169.254.0.0/16", "fd00::/8"]).splitlines()
+    lines = firewall.rules("oh-1", ["169.254.0.0/16", "fd00::/8"]).splitlines()
     assert lines[:2] == ["add table inet oh-1", "delete table inet oh-1"]
     rules = [line for line in lines if line.startswith("iifname")]
     assert all(line.startswith('iifname "oh-1" ') for line in rules)
@@ -38,6 +41,34 @@ def test_a_network_of_our_name_that_is_not_ours_is_left_alone(
             assert client.inspect_network(name)
         finally:
             client.remove_network(name)
+
+
+@pytest.mark.service("docker")
+def test_rules_that_somebody_flushed_are_back_at_the_first_start_after_a_while(
+    docker_installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = images.own_image()
+    assert network.set_up(image).is_closed
+    flush = ["nft", f"flush table inet {network.bridge_name()}"]
+    count = ["sh", "-c", f"nft list table inet {network.bridge_name()} | grep -c reject"]
+    with_rights: dict[str, Any] = {"user": "0:0", "NetworkMode": "host", "CapAdd": ["NET_ADMIN"]}
+    run(flush, **with_rights)
+    assert network.current(image).is_closed
+    assert run(count, **with_rights)[1].strip() == "0"
+    monkeypatch.setattr(network, "RENEW_SECONDS", 0)
+    assert network.current(image).is_closed
+    assert int(run(count, **with_rights)[1]) > 3
+
+
+@pytest.mark.service("docker")
+def test_where_the_firewall_does_not_see_what_passes_between_sandboxes_that_is_an_opening(
+    docker_installation: str,
+) -> None:
+    ruleset = firewall.no_rules(network.bridge_name())
+    with engine.talking() as client:
+        assert firewall.apply(client, images.own_image(), ruleset, "ip", "ip6") == ""
+        # There is no such family, so its switch is not on.
+        assert "br_netfilter" in firewall.apply(client, images.own_image(), ruleset, "ip", "ip7")
 
 
 @pytest.mark.service("docker")
