@@ -11,6 +11,8 @@ SANDBOX_BACKENDS = {
     "memory": "sandboxes.backends.memory.MemoryBackend",
 }
 SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "auto", ("auto", *SANDBOX_BACKENDS))
+# Of the engine, which Docker's own programs read, too.
+DOCKER_HOST = env.text("DOCKER_HOST", "unix:///var/run/docker.sock")
 # Beside the data folder, for it can be made anew and serves every installation.
 CACHE_FOLDER = env.folder("XDG_CACHE_HOME", Path.home() / ".cache") / "openhands"
 # Which images users may name, as patterns; none where it is empty.

@@ -1,6 +1,5 @@
 """The engine: talks with it, and what goes wrong in one in our words."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,8 +8,9 @@ from typing import Any
 
 import requests
 import urllib3
+from django.conf import settings
 from docker import APIClient
-from docker.constants import DEFAULT_DOCKER_API_VERSION, DEFAULT_UNIX_SOCKET
+from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException
 
 from sandboxes.errors import BackendSilent, SandboxError
@@ -65,8 +65,8 @@ def _information(address: str) -> dict[str, Any]:
 
 
 def _address() -> str:
-    address = os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET
-    if not address.startswith(("unix://", "http+unix://")):
+    address: str = settings.DOCKER_HOST
+    if not address.startswith("unix://"):
         raise SandboxError(ELSEWHERE.format(address=address))
     return address
 

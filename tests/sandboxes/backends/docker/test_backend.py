@@ -192,9 +192,9 @@ def test_an_image_that_is_out_of_date_is_said_to_be(
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+def silent(settings: Settings, home: Path) -> None:
     """An engine that is away."""
-    monkeypatch.setenv("DOCKER_HOST", NOBODY)
+    settings.DOCKER_HOST = NOBODY
 
 
 def test_an_engine_that_is_away_judges_no_life(silent: None) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from docker.constants import DEFAULT_DOCKER_API_VERSION
+from pytest_django import Settings
 
 from sandboxes.backends.docker import engine
 from sandboxes.errors import BackendSilent, SandboxError
@@ -20,19 +21,17 @@ from tests.sandboxes.engine_double import engine_double
     ],
 )
 def test_we_speak_the_newest_version_that_both_sides_know_and_never_one_the_engine_refuses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, oldest: str, newest: str, spoken: str
+    tmp_path: Path, settings: Settings, oldest: str, newest: str, spoken: str
 ) -> None:
     with engine_double(tmp_path, oldest=oldest, version=newest, answers={"/info": {"ID": "it"}}) as double:
-        monkeypatch.setenv("DOCKER_HOST", double.address)
+        settings.DOCKER_HOST = double.address
         assert engine.information() == {"ID": "it"}
         assert double.asked == ["GET /version", f"GET /v{spoken}/info"]
 
 
-def test_an_engine_that_was_replaced_by_a_newer_one_is_asked_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_was_replaced_by_a_newer_one_is_asked_anew(tmp_path: Path, settings: Settings) -> None:
     with engine_double(tmp_path, answers={"/networks": []}) as double:
-        monkeypatch.setenv("DOCKER_HOST", double.address)
+        settings.DOCKER_HOST = double.address
         with engine.talking() as client:
             assert client.networks() == []
         double.oldest, double.version = "1.44", "1.52"
@@ -44,9 +43,9 @@ def test_an_engine_that_was_replaced_by_a_newer_one_is_asked_anew(
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:2375", "ssh://me@there.example", "nonsense"])
 def test_an_engine_that_is_not_at_a_socket_of_this_machine_is_refused_with_what_to_set(
-    monkeypatch: pytest.MonkeyPatch, address: str
+    settings: Settings, address: str
 ) -> None:
-    monkeypatch.setenv("DOCKER_HOST", address)
+    settings.DOCKER_HOST = address
     with (
         pytest.raises(SandboxError, match=f"DOCKER_HOST is {address}.*leave DOCKER_HOST out"),
         engine.talking(),
