@@ -445,6 +445,7 @@ def without_table(table: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} RENAME TO put_away")
     yield
+    connection.close()  # another thread's by now, perhaps, and SQLite would name from the schema that it knew before
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE put_away RENAME TO {table}")
 

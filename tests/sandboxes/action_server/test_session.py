@@ -97,7 +97,8 @@ def test_an_empty_command_shows_what_jobs_printed_meanwhile(conversation: Conver
 
 def test_an_interrupt_ends_the_process_group_and_the_shell_survives(conversation: Conversation) -> None:
     conversation.terminal("kept=yes; sleep 300 & echo $! > job")
-    started = Started(conversation, "echo begun; echo $BASHPID > /dev/null; sleep 301 | sleep 302")
+    started = Started(conversation, "echo begun; touch begun; sleep 301 | sleep 302")
+    assert eventually((conversation.server.workspace / "begun").exists)
     result = started.interrupt()
     assert result.outcome == "interrupted"
     assert result.content[0].text.startswith("begun\n")
