@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
@@ -65,6 +66,15 @@ def prepare_database() -> int:
             f"The database does not answer; check DATABASE_URL. It says: {error}".strip()
         ) from error
     return due
+
+
+def missing_assets() -> str:
+    """That no page can be shown, and what to do about it; empty where what the pages need has been built."""
+    if settings.DEBUG or (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+        return ""
+    return (
+        "The front end is not built, so there are no pages: end this, and run `make build` (or `make run`)."
+    )
 
 
 def redis_command(socket_path: Path) -> list[str]:

@@ -77,9 +77,9 @@ def test_who_walks_the_list_by_keyboard_stays_where_they_are_while_it_is_kept_up
     signed_in: Page,
 ) -> None:
     page = signed_in
-    begin(page, "Say something")
+    begin(page, "Take your time")
     page.get_by_role("link", name="Conversations").click()
-    title = page.get_by_role("link", name="Say something")
+    title = page.get_by_role("link", name="Take your time")
     title.focus()
     with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true"):
         pass
@@ -97,3 +97,18 @@ def test_the_message_to_the_agent_is_two_keys_away_however_long_the_log_is(signe
     page.keyboard.press("Enter")
     page.keyboard.type("A word")
     expect(page.get_by_role("textbox", name="Message to the agent")).to_have_value("A word")
+
+
+@pytest.mark.parametrize("isolation", ["none", "none; limited: memory", "own user, no bubblewrap"])
+def test_a_sandbox_that_little_keeps_in_stands_out_and_is_named_whole_on_a_phone(
+    signed_in: Page, isolation: str
+) -> None:
+    page = signed_in
+    begin(page, "Say something")
+    expect_state(page, "idle")
+    page.set_viewport_size({"width": 390, "height": 844})
+    fact = page.locator("[data-fact=isolation]")
+    fact.evaluate("(fact, text) => (fact.dataset.isolation = fact.textContent = text)", isolation)
+    assert fact.evaluate("fact => getComputedStyle(fact, '::before').content") == '"Isolation: "'
+    assert fact.evaluate("fact => fact.scrollWidth <= fact.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -71,6 +71,17 @@ def test_a_person_reads_what_was_called_also_where_it_does_not_parse(
     assert 'terminal: {"command": "unfinished' in said
 
 
+def test_of_several_calls_at_once_each_output_stands_below_its_call(
+    owner: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = (call("terminal", command=f"echo {word}") for word in ("one", "two"))
+    run_task(owner, calls(one, two), calls(call("terminal", command="echo three")), FINISH)
+    said = capsys.readouterr().out
+    for word in ("one", "two", "three"):
+        assert f"terminal: echo {word}\n  ok, exit code 0\n  | {word}\n" in said
+    assert said.count("terminal: echo three") == 1
+
+
 @pytest.mark.parametrize(("keep", "left"), [(False, 0), (True, 1)])
 def test_the_sandbox_is_removed_unless_it_is_to_be_kept(owner: User, keep: bool, left: int) -> None:
     run_task(owner, FINISH, keep=keep)

@@ -4,6 +4,7 @@ import json
 import signal
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -60,9 +61,10 @@ class Command(DatabaseCommand):
             raise CommandError(str(error)) from error
         signal.signal(signal.SIGINT, lambda *_: headless.stop())
         signal.signal(signal.SIGTERM, lambda *_: headless.stop())
+        transcript = Transcript()
         try:
             for event in headless.run():
-                line = json.dumps(to_wire(event)) if options["json"] else _readable(event)
+                line = json.dumps(to_wire(event)) if options["json"] else transcript.line(event)
                 if line:
                     self.stdout.write(line)
                     self.stdout.flush()
@@ -79,13 +81,31 @@ def _budget(text: str) -> Decimal | None:
         raise CommandError(f"--max-budget is {text!r}; give an amount such as 2.50.") from None
 
 
+class Transcript:
+    """Events as text, in order. An observation that does not stand right below its action says which that was."""
+
+    def __init__(self) -> None:
+        self._open: dict[UUID, str] = {}
+        self._last: UUID | None = None
+
+    def line(self, event: Event) -> str:
+        payload, text = load(event.kind, event.payload), _readable(event)
+        if isinstance(payload, Action):
+            self._open[event.pk] = _call(payload).partition("\n")[0]
+        if isinstance(payload, Observation):
+            action = self._open.pop(payload.action_id, "")
+            if payload.action_id != self._last:
+                text = f"{action}\n{text}"
+        self._last = event.pk
+        return text
+
+
 def _readable(event: Event) -> str:
     match load(event.kind, event.payload):
         case Message(text=text):
             return f"{event.source}: {_short(text)}"
-        case Action(tool=tool, arguments=arguments, raw_arguments=raw, thought=thought):
-            said = f"agent: {_short(thought)}\n" if thought else ""
-            return f"{said}{tool}: {_short(raw or '' if arguments is None else _summary(arguments))}"
+        case Action(thought=thought) as action:
+            return f"agent: {_short(thought)}\n{_call(action)}" if thought else _call(action)
         case Observation(outcome=outcome, content=content, meta=meta):
             text = "\n".join(_short(part.text) for part in content if isinstance(part, TextPart))
             code = meta.get("exit_code")
@@ -98,6 +118,11 @@ def _readable(event: Event) -> str:
             return f"error: {message}"
         case _:
             return ""
+
+
+def _call(action: Action) -> str:
+    given = (action.raw_arguments or "") if action.arguments is None else _summary(action.arguments)
+    return f"{action.tool}: {_short(given)}"
 
 
 def _summary(arguments: dict[str, Any] | BlobRef) -> Text:

@@ -98,6 +98,8 @@ class Command(BaseCommand):
             if not await_web(self.ending.event):
                 return
             self.say(f"\nOpenHands is ready: {settings.PUBLIC_URL}")
+            if problem := startup.missing_assets():
+                self.say(problem)
             administrator = services.ensure_administrator()
             if administrator.last_login is None:
                 self.say(f"Sign in once with this link: {services.create_sign_in_link(user=administrator)}")
