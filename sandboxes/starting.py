@@ -1,5 +1,6 @@
 """Starting a sandbox, in named and timed phases: image (where there are images), create, boot, init, ready."""
 
+import time
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from sandboxes.runtime_api import client as runtime_api
 from sandboxes.states import SandboxState, Wanted, check_transition
 
 HEALTH_SECONDS = 10
+HEALTH_ATTEMPTS, HEALTH_PAUSE_SECONDS = 3, 0.5
 UNISOLATED = (
     "Sandboxes of this server are not kept apart from it (isolation: {isolation}), so only operators may start one. "
     "Install bubblewrap where it works and start the server again, or set SANDBOX_ALLOW_UNISOLATED=1 if you trust "
@@ -132,19 +134,22 @@ class _Start:
             )
 
     def _check(self, runtime: Runtime) -> None:
-        """A real round trip: nothing is called ready that has not answered."""
+        """A real round trip: nothing is called ready that has not answered.
+
+        It is asked more than once as long as it lives: who is frozen while it waits finds that it has waited too long,
+        and has not listened.
+        """
         self.phase = "init"
         fault_points.reach("sandbox-recorded")
         reachable = client.Reachable(self.sandbox.pk, runtime.url, runtime.key, runtime.boot_id)
         release_connection()
-        try:
-            health = async_thread.run(client.health(reachable)).result(HEALTH_SECONDS)
-        except (Unreachable, TimeoutError) as error:
-            problem = f"The action server was started but does not answer. {error}"
-        else:
-            if health.boot_id == runtime.boot_id:
+        for _ in range(HEALTH_ATTEMPTS):
+            problem = _health_problem(reachable)
+            if not problem:
                 return
-            problem = "Another action server answers than the one that was started."
+            if runtime_api.poll(**runtime.address) is not None:
+                break
+            time.sleep(HEALTH_PAUSE_SECONDS)
         tail = runtime_api.logs(backend=runtime.backend, sandbox_id=self.sandbox.pk)
         runtime_api.stop(**runtime.address, now=True)
         raise StartFailed(self.phase, f"{problem}\n{tail}".strip())
@@ -175,3 +180,14 @@ class _Start:
     def _milliseconds(self) -> int:
         passed = timezone.now() - self.sandbox.start_asked_at
         return max(0, round(passed.total_seconds() * 1000))
+
+
+def _health_problem(reachable: client.Reachable) -> str:
+    """Why what answers there is not the life that was started; else an empty text."""
+    try:
+        health = async_thread.run(client.health(reachable)).result(HEALTH_SECONDS)
+    except (Unreachable, TimeoutError) as error:
+        return f"The action server was started but does not answer. {error}"
+    if health.boot_id != reachable.boot_id:
+        return "Another action server answers than the one that was started."
+    return ""

@@ -21,14 +21,20 @@ def heartbeat_every() -> timedelta:
     return dead_after() / 3
 
 
+def blind_after() -> timedelta:
+    """How old a worker's own heartbeat may be before it may not tell the silence of others from that of the database."""
+    return 2 * heartbeat_every()
+
+
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def live(self) -> "WorkerQuerySet":
         """Those whose heartbeat is young enough, by the database's clock."""
         return self.filter(last_seen__gt=Now() - dead_after())
 
     def judges(self) -> "WorkerQuerySet":
-        """Those who may say of others that they are dead: they live, and were not blind of late."""
-        return self.live().filter(judges_from__lte=Now())
+        """Those who may say of others that they are dead: they live, and were not blind of late; nor are they now, when
+        they would not know it yet, but their own heartbeat is two beats old."""
+        return self.filter(last_seen__gt=Now() - blind_after(), judges_from__lte=Now())
 
 
 class Worker(models.Model):

@@ -18,7 +18,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
-from openhands_site.workers.models import Worker, dead_after, heartbeat_every
+from openhands_site.workers.models import Worker, blind_after, dead_after, heartbeat_every
 
 FORGOTTEN_AFTER = timedelta(days=1)
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class WorkerProcess:
 
     def beat(self) -> None:
         """Writes the heartbeat; a row that someone removed is made again."""
-        was_blind = When(last_seen__lt=Now() - 2 * heartbeat_every(), then=Now() + dead_after())
+        was_blind = When(last_seen__lt=Now() - blind_after(), then=Now() + dead_after())
         beaten = Worker.objects.filter(pk=self.id).update(
             judges_from=Case(was_blind, default=F("judges_from")), last_seen=Now()
         )
@@ -103,7 +103,7 @@ class WorkerProcess:
         worker = Worker(name=name, host=socket.gethostname(), pid=os.getpid())
         if worker_id:
             worker.pk = worker_id
-        worker.judges_from = Now() + 2 * heartbeat_every()
+        worker.judges_from = Now() + blind_after()
         worker.save(force_insert=True)
         Worker.objects.filter(last_seen__lt=Now() - FORGOTTEN_AFTER).delete()  # the rows of killed processes
         return worker.pk

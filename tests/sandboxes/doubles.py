@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from threading import Timer
 from typing import ClassVar
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sandboxes.backends.memory import MemoryBackend
 from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
+from tests.fakes.tcp_proxy import TcpProxy
 
 
 class Recorder:
@@ -106,6 +108,18 @@ class AnswersAndDies(MemoryBackend):
         started = super().start(sandbox_id, spec, progress)
         memory.kill(sandbox_id)
         return started
+
+
+class AnswersLate(MemoryBackend):
+    """As to a worker that was frozen while it asked: at first there is no answer."""
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        started = super().start(sandbox_id, spec, progress)
+        line = TcpProxy("127.0.0.1", int(started.url.rpartition(":")[2]))
+        line.mend()
+        line.cut()
+        Timer(0.2, line.mend).start()
+        return replace(started, url=f"http://127.0.0.1:{line.port}")
 
 
 class Uncontained(MemoryBackend):

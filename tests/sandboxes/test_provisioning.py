@@ -92,6 +92,14 @@ def test_a_failed_start_names_its_phase_and_says_why(
     assert not Runtime.objects.filter(ended_at=None).exists()
 
 
+def test_a_life_that_did_not_answer_at_once_is_asked_again(
+    sandbox: Sandbox, worker: Worker, memory: Use
+) -> None:
+    memory("AnswersLate")
+    provisioning.bring(sandbox.pk, worker.pk)
+    assert reread(sandbox).state == SandboxState.RUNNING
+
+
 def test_a_failed_start_can_be_asked_for_again(sandbox: Sandbox, worker: Worker, memory: Use) -> None:
     memory("NeverReady")
     provisioning.bring(sandbox.pk, worker.pk)

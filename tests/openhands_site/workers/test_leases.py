@@ -71,7 +71,9 @@ def test_what_a_live_worker_holds_or_has_reserved_is_not_taken(owner: User) -> N
 
 
 @pytest.mark.parametrize(
-    "condition", [{"seen": 60}, {"judges_in": 5}], ids=["looks dead itself", "was blind or is new"]
+    "condition",
+    [{"seen": 60}, {"judges_in": 5}, {"seen": 5}],
+    ids=["looks dead itself", "was blind or is new", "may be blind now"],
 )
 def test_a_worker_that_may_have_been_blind_takes_nothing_from_others(
     owner: User, condition: dict[str, float]
@@ -85,6 +87,7 @@ def test_a_worker_that_may_have_been_blind_takes_nothing_from_others(
 
 def test_a_service_calls_a_holder_dead_only_where_a_worker_could(owner: User) -> None:
     sandbox = row(owner, holder=worker("looks dead", seen=20))
+    worker("may be blind as well", seen=5)
     assert leases.is_held(sandbox)
     worker("witness")
     assert not leases.is_held(sandbox)
