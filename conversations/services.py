@@ -4,6 +4,8 @@ Each authorises, opens its transaction, writes through the timeline and hints on
 `conversations.errors.RefusedError`s with a sentence for the person.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -24,6 +26,7 @@ from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
 TITLE_LIMIT = 200
+ID_USED = "This client_id was used for something else; send a new UUID."
 NOT_YOURS = "There is no such conversation, or it is not yours."
 PersonalOrder = Literal["pause", "resume", "stop"]
 
@@ -74,7 +77,7 @@ def start_conversation(
 def send_message(*, conversation_id: UUID, by: User, text: str, client_id: UUID | None = None) -> Event:
     """Says something to the agent. It resumes every resting state but `paused`, and a running agent reads it next."""
     message = Message(text=_checked_text(text), by=by.pk)
-    with transaction.atomic():
+    with _saying():
         conversation = _locked(conversation_id, by)
         if earlier := _sent_before(conversation, client_id, message):
             return earlier
@@ -88,7 +91,7 @@ def give_order(
     """Pauses, resumes or stops the agent. Where no live worker holds the conversation it takes effect at once,
     else the worker carries it out: a stop within a second, a pause after the current action."""
     control = Control(order=order, by=by.pk, client_id=client_id)
-    with transaction.atomic():
+    with _saying():
         conversation = _locked(conversation_id, by)
         if earlier := _sent_before(conversation, client_id, control):
             return earlier
@@ -133,6 +136,16 @@ def _locked(conversation_id: UUID, by: User) -> Conversation:
         raise NotVisibleError(NOT_YOURS) from None
 
 
+@contextmanager
+def _saying() -> Iterator[None]:
+    """A transaction in which a client_id becomes an event's id, unless another conversation's takes it meanwhile."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        raise ConflictError(ID_USED, field="client_id") from None
+
+
 def _sent_before(
     conversation: Conversation, client_id: UUID | None, payload: Message | Control
 ) -> Event | None:
@@ -142,7 +155,7 @@ def _sent_before(
         return None
     if earlier.conversation_id == conversation.pk and timeline.same_payload(earlier, payload):
         return earlier
-    raise ConflictError("This client_id was used for something else; send a new UUID.", field="client_id")
+    raise ConflictError(ID_USED, field="client_id")
 
 
 def _same_again(wanted: Conversation, message: str) -> Conversation:

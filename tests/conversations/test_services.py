@@ -1,8 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from uuid import uuid4
+from threading import Barrier
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography.fernet import Fernet
+from django.db import connections
 from pytest_django import Settings
 
 from accounts.models import User, UserSettings
@@ -97,6 +100,29 @@ def test_a_message_sent_twice_is_one_event(owner: User) -> None:
         services.send_message(conversation_id=conversation.pk, by=owner, text="Other", client_id=client_id)
     with pytest.raises(ConflictError):
         services.give_order(conversation_id=conversation.pk, by=owner, order="stop", client_id=client_id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_id_that_is_sent_to_two_conversations_at_once_is_one_event() -> None:
+    owner = User.objects.create_user("owner@example.com")
+    conversations = [started(owner), started(owner)]
+    at_once = Barrier(2)
+
+    def say(conversation: Conversation, client_id: UUID) -> object:
+        try:
+            at_once.wait(10)
+            return services.send_message(
+                conversation_id=conversation.pk, by=owner, text="More", client_id=client_id
+            ).pk
+        except ConflictError as error:
+            return error.code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        for client_id in [uuid4() for _ in range(10)]:
+            said = set(pool.map(say, conversations, [client_id] * 2))
+            assert said == {client_id, "conflict"}
 
 
 def test_a_message_makes_work_due_but_not_while_paused(owner: User) -> None:
