@@ -83,7 +83,8 @@ class Executor:
                 opened, "error", f"There is no tool {action.tool!r}. There are: {', '.join(TOOLS)}."
             )
         try:
-            arguments = parse(tool, _arguments(action), StoredTexts().text(action.raw_arguments or ""))
+            texts = StoredTexts(self.holder.id)
+            arguments = parse(tool, _arguments(action, texts), texts.text(action.raw_arguments or ""))
         except MalformedCallError as error:
             return self._observe(opened, "error", str(error))
         if isinstance(tool, LocalTool):
@@ -239,8 +240,8 @@ async def _end(
             raise ended
 
 
-def _arguments(action: Action) -> dict[str, Any] | None:
+def _arguments(action: Action, texts: StoredTexts) -> dict[str, Any] | None:
     if isinstance(action.arguments, BlobRef):
-        loaded: dict[str, Any] = json.loads(StoredTexts().text(action.arguments))
+        loaded: dict[str, Any] = json.loads(texts.text(action.arguments))
         return loaded
     return action.arguments

@@ -42,6 +42,7 @@ BACKGROUND_THREADS = env.number("BACKGROUND_THREADS", 8, at_least=1, at_most=256
 SWEEPS = {
     "agent": ["conversations.sweep.sweep"],
     "sandboxes": ["sandboxes.sweep.sweep"],
+    "default": ["conversations.sweep.sweep_removals"],
 }
 # What a worker does beside when it starts, likewise: dotted paths to functions without arguments.
 WARM_UPS = {"agent": ["conversations.tasks.warm_up", "conversations.llm.registry.warm_up"]}
