@@ -77,6 +77,9 @@ class Silent(MemoryBackend):
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
         raise self.error
 
+    def stop(self, sandbox_id: UUID, handle: Handle, *, now: bool = False) -> None:
+        raise BackendSilent("The engine does not answer.")
+
     def remove(self, sandbox_id: UUID) -> None:
         raise self.error
 
