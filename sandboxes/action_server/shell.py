@@ -20,6 +20,7 @@ from .pseudoterminal import PseudoTerminal
 
 # Sourced at the start. The end of a command is reported by the line that runs it and, where Ctrl-C or an
 # error threw that line away, by PROMPT_COMMAND; `__openhands` is the command's number, 0 once reported.
+# - A command may have left us another standard input (`exec </dev/null`): its end would be the shell's.
 # - Typed input that the command left unread must not be taken for commands, so it is read away.
 # - `set -e` would end the shell at the next failure, -x and -v would show what is ours: all three are
 #   switched off between commands, and -x on again by `Shell.run`.
@@ -37,6 +38,7 @@ __openhands_end() {{
   set +evx
   PS1='\[\]' PS2=
   [[ $__openhands == 0 ]] && return
+  [[ -t 0 ]] || exec </dev/tty
   if [[ -t 0 ]]; then
     while builtin read -t 0; do builtin read -r -t 0.1 REPLY || break; done
   fi

@@ -93,6 +93,17 @@ def test_exec_with_redirections_keeps_the_shell(conversation: Conversation) -> N
     assert conversation.text("exec >/dev/tty; cat log note") == "hidden\nnoted"
 
 
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&-", "<<<'exit 3'", "</dev/null >/dev/null 2>&1"])
+def test_a_shell_whose_input_was_taken_away_is_kept_and_runs_the_next_command(
+    conversation: Conversation, redirection: str
+) -> None:
+    conversation.terminal(f"kept=yes; exec {redirection}")
+    result = conversation.terminal("exec >/dev/tty; echo $kept; read line; echo $line", timeout=0.5)
+    assert result.meta["still_running"]
+    assert result.content[0].text.startswith("yes")
+    assert conversation.text("typed", is_input=True) == "typed"
+
+
 def test_set_e_stops_the_command_and_carries_the_shells_state_over(conversation: Conversation) -> None:
     result = conversation.terminal("cd /tmp; kept=yes; greet() { echo hi; }; set -e; false; echo never")
     assert result.meta["exit_code"] == 1
