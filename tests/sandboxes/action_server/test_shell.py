@@ -1,8 +1,10 @@
 """What a persistent bash does with every kind of command."""
 
+from collections.abc import Callable
+
 import pytest
 
-from .conftest import Conversation
+from .conftest import Conversation, Server
 
 
 def test_directory_variables_functions_and_status_survive(conversation: Conversation) -> None:
@@ -57,6 +59,21 @@ def test_a_syntax_error_is_told_and_the_shell_lives(conversation: Conversation, 
     conversation.terminal("kept=yes")
     conversation.terminal(command)
     assert conversation.text("echo $kept") == "yes"
+
+
+def test_an_unfinished_substitution_leaves_no_shell_with_a_broken_memory(
+    start_server: Callable[..., Server],
+) -> None:
+    """bash 5.2 writes beside its memory after it. glibc notices for certain; without its checks some shells abort."""
+    checked = {"LD_PRELOAD": "libc_malloc_debug.so.0", "GLIBC_TUNABLES": "glibc.malloc.check=3"}
+    conversation = Conversation(start_server(**checked))
+    for number in range(8):
+        session = f"s{number}"
+        conversation.terminal("kept=yes; f() { echo $kept; }; alias g=f; cd /usr", session=session)
+        for command in ("echo $(", "cat <(echo x", "echo $((1 +"):
+            result = conversation.terminal(command, session=session)
+            assert result.meta["exit_code"] == 2
+            assert conversation.text("g; pwd", session=session) == "yes\n/usr"
 
 
 def test_an_unfinished_quote_is_named(conversation: Conversation) -> None:
