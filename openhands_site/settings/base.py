@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "openhands_site.middleware.OutageMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "openhands_site.middleware.RequestLogMiddleware",
 ]
 ROOT_URLCONF = "openhands_site.urls"
 ASGI_APPLICATION = "openhands_site.asgi.application"

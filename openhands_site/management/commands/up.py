@@ -101,10 +101,11 @@ class Command(BaseCommand):
             if problem := startup.missing_assets():
                 self.say(problem)
             administrator = services.ensure_administrator()
-            if administrator.last_login is None:
+            # A link is for the person at the terminal: whoever reads it is the administrator, so no log has it.
+            if administrator.last_login is None and not settings.LOG_JSON:
                 self.say(f"Sign in once with this link: {services.create_sign_in_link(user=administrator)}")
             if not administrator.has_usable_password():
-                self.say(f"(A link to sign in again: {command_line('sign_in_link')})")
+                self.say(f"(A link whenever one is needed: {command_line('sign_in_link')})")
             self.say("Ctrl-C ends it.\n")
         finally:
             connections.close_all()
