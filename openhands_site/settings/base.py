@@ -10,7 +10,7 @@ SECRET_KEY = installation.derive(SECRET_KEYS[0], "django")
 SECRET_KEY_FALLBACKS = [installation.derive(key, "django") for key in SECRET_KEYS[1:]]
 PORT = env.number("PORT", 8000, at_least=1, at_most=65535)
 HOST = env.text("HOST", "127.0.0.1")
-PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https"), f"http://localhost:{PORT}").rstrip("/")
+PUBLIC_URL = env.origin("PUBLIC_URL", f"http://localhost:{PORT}")
 
 INSTALLED_APPS = [
     "daphne",
