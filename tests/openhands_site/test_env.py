@@ -9,7 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from openhands_site import env
 
-READ = re.compile(r'env\.(?:text|number|amount|flag|choice|items|networks|url|origin|email|matching|folder)\(\s*"([A-Z_]+)"')
+READ = re.compile(
+    r'env\.(?:text|number|amount|flag|choice|items|networks|url|origin|email|matching|folder)\(\s*"([A-Z_]+)"'
+)
 DESCRIBED = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
 
 
@@ -102,9 +104,7 @@ def test_a_value_of_another_form_stops_the_start(tmp_path: Path, name: str, valu
     environment = {**os.environ, "OPENHANDS_HOME": str(tmp_path), name: value}
     command = [sys.executable, "manage.py", "check"]
     environment["DJANGO_SETTINGS_MODULE"] = "openhands_site.settings"
-    done = subprocess.run(
-        command, cwd=env.ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=env.ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(told)
     assert len(done.stderr.splitlines()) == 1

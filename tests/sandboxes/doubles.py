@@ -125,6 +125,21 @@ class AnswersLate(MemoryBackend):
         return replace(started, url=f"http://127.0.0.1:{line.port}")
 
 
+class Freezes(MemoryBackend):
+    """As soon as it is there."""
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        started = super().start(sandbox_id, spec, progress)
+        memory.freeze(sandbox_id)
+        return started
+
+
+class Unending(MemoryBackend):
+    def remove(self, sandbox_id: UUID) -> None:
+        super().remove(sandbox_id)
+        raise TimeoutError("Processes cannot be ended.")
+
+
 class Uncontained(MemoryBackend):
     @property
     def isolation(self) -> str:
