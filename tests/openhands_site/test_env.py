@@ -82,7 +82,7 @@ def test_a_url_that_is_none_says_which_would_be(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("value", ["https://a/b", "https://a?x=1", "https://me:secret@a", "a.example"])
 def test_where_browsers_reach_it_has_no_path(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("PUBLIC_URL", value)
-    with pytest.raises(ImproperlyConfigured, match="PUBLIC_URL is .*; set") as caught:
+    with pytest.raises(ImproperlyConfigured, match=r"PUBLIC_URL is .*; set") as caught:
         env.origin("PUBLIC_URL", "http://localhost")
     assert "secret" not in str(caught.value)
 
