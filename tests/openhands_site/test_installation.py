@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from openhands_site import installation
+from tests.journeys.installation import Installation
 
 
 def test_whoever_asks_first_makes_it_for_all_and_for_us_alone(tmp_path: Path) -> None:
@@ -41,3 +42,11 @@ def test_a_folder_that_is_not_ours_to_read_says_what_to_do(tmp_path: Path, name:
 def ask(home: Path) -> None:
     installation.identify(home, "")
     installation.secret_keys(home, [])
+
+
+def test_a_command_before_the_first_start_says_what_to_do(tmp_path: Path) -> None:
+    done = Installation(tmp_path).manage("create_api_key", check=False)
+    assert done.returncode == 1
+    assert "no such table" in done.stderr or "does not exist" in done.stderr
+    assert "`make run` prepares it" in done.stderr
+    assert "Traceback" not in done.stderr
