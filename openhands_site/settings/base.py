@@ -1,5 +1,7 @@
 """Django itself: apps, middleware, templates, database."""
 
+from urllib.parse import quote
+
 import dj_database_url
 
 from openhands_site import env, installation
@@ -73,7 +75,9 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATABASE_URL = env.url(
-    "DATABASE_URL", ("postgres", "postgresql", "sqlite"), f"sqlite:///{OPENHANDS_HOME}/openhands.sqlite3"
+    "DATABASE_URL",
+    ("postgres", "postgresql", "sqlite"),
+    f"sqlite:///{quote(str(OPENHANDS_HOME))}/openhands.sqlite3",
 )
 _database = dj_database_url.parse(DATABASE_URL)
 if _database["ENGINE"].endswith("sqlite3"):

@@ -1,12 +1,14 @@
 """Redis and Celery: the fast path. Losing it costs latency, never work."""
 
+from urllib.parse import quote
+
 from openhands_site import env
 from openhands_site.redis_server import private_socket
 from openhands_site.settings.home import INSTALLATION_ID, OPENHANDS_HOME
 
 REDIS_SOCKET = private_socket(OPENHANDS_HOME)
 REDIS_IS_PRIVATE = not env.text("REDIS_URL")
-REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"), f"unix://{REDIS_SOCKET}")
+REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"), f"unix://{quote(str(REDIS_SOCKET))}")
 REDIS_PREFIX = f"openhands:{INSTALLATION_ID}:"
 
 # Celery names the unix scheme its own way.

@@ -1,12 +1,14 @@
 """The id and the keys of an installation, as the data folder keeps them."""
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from openhands_site import installation
+from openhands_site import env, installation, redis_server
+from openhands_site.management.commands import up
 from tests.journeys.installation import Installation
 
 
@@ -50,3 +52,19 @@ def test_a_command_before_the_first_start_says_what_to_do(tmp_path: Path) -> Non
     assert "no such table" in done.stderr or "does not exist" in done.stderr
     assert "`make run` prepares it" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_data_folder_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "C# a?b=1 100%41"
+    odd = Installation(home)
+    odd.manage("migrate", "--verbosity=0")
+    assert (home / "openhands.sqlite3").exists()
+    code = "from openhands_site.redis_client import connect; print(connect().connection_pool.connection_kwargs['path'])"
+    path = odd.manage("shell", "--no-imports", "-c", code).stdout.strip()
+    assert path == str(redis_server.private_socket(home))
+    monkeypatch.setenv("OPENHANDS_HOME", str(home))
+    told = up.command_line("check")
+    assert (
+        subprocess.run(["/bin/sh", "-c", told], cwd=env.ROOT, check=False, capture_output=True).returncode
+        == 0
+    )

@@ -174,8 +174,12 @@ def environment() -> dict[str, str]:
 
 def command_line(command: str) -> str:
     """How to give the command to this installation, from the folder of the project."""
-    ours = [f"{name}={os.environ[name]}" for name in ("PORT", "OPENHANDS_HOME") if os.environ.get(name)]
-    return shlex.join([*ours, ".venv/bin/python", "manage.py", command])
+    ours = [
+        f"{name}={shlex.quote(os.environ[name])}"
+        for name in ("PORT", "OPENHANDS_HOME")
+        if os.environ.get(name)
+    ]
+    return " ".join([*ours, ".venv/bin/python manage.py", command])
 
 
 def worker(name: str) -> Program:
