@@ -47,7 +47,7 @@ def ask(home: Path) -> None:
 
 
 def test_a_command_before_the_first_start_says_what_to_do(tmp_path: Path) -> None:
-    done = Installation(tmp_path).manage("create_api_key", check=False)
+    done = Installation(tmp_path).manage("rotate_secrets", check=False)
     assert done.returncode == 1
     assert "no such table" in done.stderr or "does not exist" in done.stderr
     assert "`make run` prepares it" in done.stderr
