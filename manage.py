@@ -10,12 +10,21 @@ def main() -> None:
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
     try:
         settings._setup()  # type: ignore[misc]
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(
+            f"The database failed: {str(error).strip()}. `make run` prepares it, and with it `manage.py migrate`; "
+            "OPENHANDS_HOME and DATABASE_URL must be those of the server. (--traceback shows where it failed.)"
+        )
 
 
 if __name__ == "__main__":

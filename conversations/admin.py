@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from accounts.models import User
 from conversations import services
-from conversations.models import Blob, Conversation, Event, LLMCall
+from conversations.models import Blob, Conversation, Event, FileRemoval, LLMCall
 from openhands_site.admin import RecordAdmin
 from openhands_site.workers.admin import WorkFilter
 
@@ -119,6 +119,18 @@ class BlobAdmin(_OfConversation):
     list_filter = ("media_type",)
     search_fields = ("sha256",)
     ordering = ("-id",)
+
+
+@admin.register(FileRemoval)
+class FileRemovalAdmin(_FoundById):
+    """One that stays for more than a minute is told of in the worker's log."""
+
+    list_display = ("conversation_id", "created_at")
+    search_fields = ("conversation_id",)
+    ordering = ("-created_at",)
+
+    def named_by(self, pk: UUID) -> Q:
+        return Q(pk=pk)
 
 
 @admin.register(LLMCall)

@@ -1,6 +1,10 @@
-"""Bytes and long texts beside the event log: a file named by its sha256, and a row that a conversation owns it by."""
+"""Bytes and long texts beside the event log: a file in the conversation's folder, named by its sha256, and a row.
+
+No two conversations share a file, so with a conversation goes its folder, and nobody counts references.
+"""
 
 import hashlib
+from contextlib import suppress
 from uuid import UUID
 
 from django.core.files.base import ContentFile
@@ -12,14 +16,14 @@ from conversations.models import Blob
 HEAD_BYTES = 4096
 
 
-def path_of(sha256: str) -> str:
-    return f"{sha256[:2]}/{sha256}"
+def path_of(conversation_id: UUID, sha256: str) -> str:
+    return f"{conversation_id}/{sha256}"
 
 
 def store(conversation_id: UUID, data: bytes, media_type: str) -> BlobRef:
     """Keeps `data` and returns its reference. Call it in the transaction that writes the event."""
     sha256 = hashlib.sha256(data).hexdigest()
-    path = path_of(sha256)
+    path = path_of(conversation_id, sha256)
     kept = default_storage.exists(path)
     if kept and default_storage.size(path) != len(data):  # a full disk or a kill cut it short
         default_storage.delete(path)
@@ -39,7 +43,16 @@ def store(conversation_id: UUID, data: bytes, media_type: str) -> BlobRef:
     return BlobRef(blob=sha256, media_type=media_type, size=len(data), head=head)
 
 
-def read(ref: BlobRef) -> bytes:
+def read(conversation_id: UUID, ref: BlobRef) -> bytes:
     """The bytes, whole. Raises FileNotFoundError where the storage lost them."""
-    with default_storage.open(path_of(ref.blob)) as file:
+    with default_storage.open(path_of(conversation_id, ref.blob)) as file:
         return bytes(file.read())
+
+
+def remove_all(conversation_id: UUID) -> None:
+    """Removes every file of the conversation, also those of transactions that were undone. Repeatable."""
+    folder = str(conversation_id)
+    with suppress(FileNotFoundError):
+        for name in default_storage.listdir(folder)[1]:
+            default_storage.delete(f"{folder}/{name}")
+    default_storage.delete(folder)

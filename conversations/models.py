@@ -102,6 +102,16 @@ class Blob(models.Model):
         return f"{self.sha256[:12]} ({self.media_type}, {self.size} bytes)"
 
 
+class FileRemoval(models.Model):
+    """A conversation is gone, and its blobs' files are to go: made with the deletion, gone with the files."""
+
+    conversation_id = models.UUIDField(primary_key=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"files of {self.conversation_id}"
+
+
 class LLMCall(models.Model):
     """One call of a model: made before the call, settled after it, once. Unknown cost is null, never 0."""
 

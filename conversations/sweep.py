@@ -1,13 +1,29 @@
-"""Finding conversations with work due that no hint reached."""
+"""Finding work that no hint reached: conversations that are due, and files of deleted ones that are still there."""
 
+import time
 from collections.abc import Iterator
 from uuid import UUID
 
-from conversations.models import Conversation
+from conversations import removal
+from conversations.models import Conversation, FileRemoval
 from openhands_site.workers import leases
+
+REMOVAL_SECONDS = 60
+_last_look = float("-inf")
 
 
 def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
     """A `workers.process.Sweep`."""
     for pk in leases.due(Conversation.objects.all(), worker_id).values_list("pk", flat=True)[:limit]:
         yield "conversations.tasks.run_agent", str(pk)
+
+
+def sweep_removals(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
+    """Another: once a minute, for nobody waits, and what the storage refuses is not refused every 2 s."""
+    global _last_look  # noqa: PLW0603 - each worker process looks for itself
+    now = time.monotonic()
+    if now - _last_look < REMOVAL_SECONDS:
+        return
+    _last_look = now
+    for removal_due in FileRemoval.objects.order_by("created_at")[:limit]:
+        yield removal.TASK, str(removal_due.conversation_id)

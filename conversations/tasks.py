@@ -4,6 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from conversations import removal
 from openhands_site.workers.process import current_worker_id
 
 
@@ -12,6 +13,12 @@ def run_agent(conversation_id: str) -> None:
     from conversations.agent.loop import run
 
     run(UUID(conversation_id), current_worker_id())
+
+
+@shared_task
+def remove_files(conversation_id: str) -> None:
+    """Removes what a deleted conversation left in the storage."""
+    removal.remove(UUID(conversation_id))
 
 
 def warm_up() -> None:

@@ -10,7 +10,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -93,6 +94,34 @@ def url(name: str, schemes: tuple[str, ...], default: str = "") -> str:
     if value and not is_good:
         expected = " or ".join(f"{scheme}://…" for scheme in schemes)
         raise ImproperlyConfigured(f"{name} is {_without_password(value)!r}; set a URL such as {expected}")
+    return value
+
+
+def origin(name: str, default: str) -> str:
+    """Where browsers reach something: scheme, host and port, and nothing behind them."""
+    value = url(name, ("http", "https"), default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ImproperlyConfigured(
+            f"{name} is {_without_password(value)!r}; set scheme, host and port alone, such as "
+            "https://openhands.example.com."
+        )
+    return value
+
+
+def email(name: str, default: str) -> str:
+    value = text(name, default)
+    try:
+        validate_email(value)
+    except ValidationError as error:
+        raise ImproperlyConfigured(f"{name} is {value!r}; set an address such as me@example.com.") from error
+    return value
+
+
+def matching(name: str, default: str, pattern: str, example: str) -> str:
+    value = text(name, default)
+    if not re.fullmatch(pattern, value):
+        raise ImproperlyConfigured(f"{name} is {value!r}; set one such as {example}.")
     return value
 
 

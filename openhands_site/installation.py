@@ -51,8 +51,8 @@ def derive(key: str, purpose: str) -> str:
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
     """The text in `path`; where there is none it is made, readable by us alone, once whoever asks first."""
-    if not path.exists():
-        try:
+    try:
+        if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
             draft.touch(mode=0o600)
@@ -60,8 +60,13 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
             draft.unlink()
-        except OSError as error:
-            raise ImproperlyConfigured(
-                f"{path.parent} cannot be written ({error.strerror}); set OPENHANDS_HOME to a folder of your own."
-            ) from error
-    return path.read_text().strip()
+        kept = path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be read and written ({error.strerror}); set OPENHANDS_HOME to a folder of your own."
+        ) from error
+    if not kept:
+        raise ImproperlyConfigured(
+            f"{path} is empty; bring it back from a copy, or remove it to have a new one made."
+        )
+    return kept

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import structlog
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django_structlog.middlewares import RequestMiddleware
 
 from openhands_site import health, outage_pages
 from openhands_site.api import error_response
@@ -36,6 +38,16 @@ def probes(get_response: GetResponse) -> GetResponse:
         return answers.get(request.path, get_response)(request)
 
     return middleware
+
+
+class RequestLogMiddleware(RequestMiddleware):
+    """One line a request, and in it and in all that is said on the way whose conversation it is about."""
+
+    def process_view(
+        self, request: HttpRequest, view: object, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> None:
+        if "conversation_id" in kwargs:
+            structlog.contextvars.bind_contextvars(conversation_id=str(kwargs["conversation_id"]))
 
 
 class OutageMiddleware:

@@ -13,12 +13,14 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from django.conf import settings
 
 from sandboxes.errors import ActionRefused, BootChanged, Discarded, FenceTooOld, Unreachable
 from sandboxes.protocol import ActionRequest, Health, Part, Refusal, Result
 
 CONNECT_SECONDS = 3
-SHORT_SECONDS = 10  # for every request but `put_action`, which takes as long as the action
+SHORT_SECONDS = 10  # for every request that is not for as long as the sandbox lives
+QUESTIONS = 4  # without an answer, one after the other, until nobody is taken to be there
 MOST_BYTES = 64_000_000  # of an answer: a file of 10 MB with every character escaped
 PIECE_BYTES = 65_536
 _LONG = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
@@ -48,22 +50,24 @@ async def health(reachable: Reachable) -> Health:
 
 
 async def put_action(reachable: Reachable, action_id: UUID, request: ActionRequest) -> Result:
-    """Runs the action, or joins it, or returns its stored result; waits as long as it takes.
+    """Runs the action, or joins it, or returns its stored result; waits as long as it takes, while the sandbox lives.
 
     Raises Unreachable, BootChanged, FenceTooOld or Discarded. What the sandbox cannot accept for its form or size is
     a result that the model can mend.
     """
+    put = _request("PUT", reachable, f"/actions/{action_id}", _LONG, request.to_json())
     try:
-        path = f"/actions/{action_id}"
-        async with _request("PUT", reachable, path, _LONG, request.to_json()) as response:
+        async with _while_it_answers(reachable), put as response:
             return Result.from_json(await response.json())
     except _Unacceptable as error:
         return Result("error", [Part("text", f"The sandbox does not accept this call: {error}")])
 
 
 async def interrupt_action(reachable: Reachable, action_id: UUID) -> None:
-    """Ends the action; one that was never seen never runs. Repeatable. Raises Unreachable."""
-    async with _request("POST", reachable, f"/actions/{action_id}/interrupt", _SHORT):
+    """Ends the action; one that was never seen never runs. Repeatable. Waits until it is heard, while the sandbox
+    lives; raises Unreachable."""
+    path = f"/actions/{action_id}/interrupt"
+    async with _while_it_answers(reachable), _request("POST", reachable, path, _LONG):
         pass
 
 
@@ -80,6 +84,41 @@ async def close() -> None:
         await session.close()
 
 
+@asynccontextmanager
+async def _while_it_answers(reachable: Reachable) -> AsyncIterator[None]:
+    """Breaks off what is awaited in here, and raises Unreachable, once nobody is there any more."""
+    try:
+        async with asyncio.timeout(None) as patience:
+            watch = asyncio.create_task(_watch(reachable, patience))
+            try:
+                yield
+            finally:
+                watch.cancel()
+    except TimeoutError as error:
+        silence = settings.SANDBOX_DEAD_AFTER
+        raise Unreachable(f"The sandbox has not answered for {silence} s.", silence) from error
+
+
+async def _watch(reachable: Reachable, patience: asyncio.Timeout) -> None:
+    """Questions are counted and not time alone, for it may be we who stood still."""
+    every = settings.SANDBOX_DEAD_AFTER / QUESTIONS
+    await asyncio.sleep(every)
+    unanswered = 0
+    while unanswered < QUESTIONS:
+        answers, _ = await asyncio.gather(_answers(reachable, every), asyncio.sleep(every))
+        unanswered = 0 if answers else unanswered + 1
+    patience.reschedule(0)
+
+
+async def _answers(reachable: Reachable, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await health(reachable)
+    except (Unreachable, TimeoutError):
+        return False
+    return True
+
+
 class _Unacceptable(Exception):
     """The request's form or size is wrong."""
 
@@ -92,6 +131,7 @@ async def _request(
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
 ) -> AsyncIterator[aiohttp.ClientResponse]:
+    begun = asyncio.get_running_loop().time()
     headers = {"Authorization": f"Bearer {reachable.key}", "Content-Type": "application/json"}
     try:
         async with _session().request(
@@ -101,7 +141,12 @@ async def _request(
                 raise await _refusal(response)
             yield response
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError) as error:
-        raise Unreachable(f"The sandbox does not answer: {error or type(error).__name__}.") from error
+        # No longer than it was asked for: if more time has passed, it was we who stood still.
+        waited = min(asyncio.get_running_loop().time() - begun, timeout.total or CONNECT_SECONDS)
+        silence = waited if isinstance(error, TimeoutError) else 0.0
+        raise Unreachable(
+            f"The sandbox does not answer: {error or type(error).__name__}.", silence
+        ) from error
 
 
 class _Bounded(aiohttp.ClientResponse):

@@ -41,9 +41,16 @@ class StartRefused(StartFailed):
 
 
 class Unreachable(SandboxError):
-    """Whether a request arrived is not known: ask again, an action runs at most once."""
+    """Whether a request arrived is not known: ask again, an action runs at most once.
+
+    `silence`: for how many seconds it was listened to, and said nothing.
+    """
 
     can_retry = True
+
+    def __init__(self, message: str, silence: float = 0.0) -> None:
+        super().__init__(message)
+        self.silence = silence
 
 
 class ActionRefused(SandboxError):

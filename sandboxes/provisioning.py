@@ -34,7 +34,8 @@ def bring(sandbox_id: UUID, worker_id: UUID) -> None:
         try:
             sandbox = Sandbox.objects.select_related("owner").get(pk=sandbox_id)
             work = starting.start if sandbox.wanted == Wanted.RUNNING else releasing.release
-            work(holding, sandbox)
+            with bound_contextvars(user_id=str(sandbox.owner_id)):
+                work(holding, sandbox)
         except (NoLongerOursError, Sandbox.DoesNotExist):
             log.info("the sandbox is no longer ours")
         except BackendSilent as error:

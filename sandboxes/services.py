@@ -26,6 +26,7 @@ from sandboxes.runtime_api import client as runtime_api
 from sandboxes.states import SandboxState, Wanted
 
 log = structlog.get_logger(__name__)
+SILENT = "The sandbox had not answered for {seconds} s and was ended; its files are kept."
 # Neither running and to stay so, nor on the way there.
 _STARTABLE = Q(wanted=Wanted.STOPPED) | (
     Q(wanted=Wanted.RUNNING) & ~Q(state=SandboxState.RUNNING) & Q(due_since=None)
@@ -84,19 +85,36 @@ def reach(*, sandbox_id: UUID) -> Reachable | None:
     return Reachable(sandbox_id, runtime.url, runtime.key, runtime.boot_id) if runtime else None
 
 
-def report_unreachable(*, sandbox_id: UUID, boot_id: str) -> None:
-    """The life `boot_id` did not answer. Where it is known to be over, the sandbox is missing from now on."""
+def report_unreachable(*, sandbox_id: UUID, boot_id: str) -> bool:
+    """The life `boot_id` did not answer. Where it is known to be over, the sandbox is missing from now on; returns
+    whether it is known to go on."""
     runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
     if runtime is None:
-        return
+        return False
     release_connection()
     try:
         problem = runtime_api.poll(**runtime.address)
     except SandboxError as error:
         log.warning("whether a sandbox is gone cannot be told", sandbox_id=str(sandbox_id), error=str(error))
-        return
+        return False
     if problem is not None:
         reconcile.record_loss(runtime, problem)
+    return problem is None
+
+
+def end_silent_life(*, sandbox_id: UUID, boot_id: str) -> None:
+    """The life `boot_id` is there, and has not answered for SANDBOX_DEAD_AFTER seconds: it is ended, and the sandbox
+    missing from now on. Its files stay. Does nothing where the backend does not answer either."""
+    runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
+    if runtime is None:
+        return
+    release_connection()
+    try:
+        runtime_api.stop(**runtime.address, now=True)
+    except BackendSilent as error:
+        log.warning("a silent sandbox cannot be ended", sandbox_id=str(sandbox_id), error=str(error))
+        return
+    reconcile.record_loss(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))
 
 
 def _want(wanted: Wanted, condition: Q, sandbox_id: UUID) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
 from conversations import blobs
@@ -41,6 +42,7 @@ class Executor:
         self.sandbox_id: UUID | None = holder.conversation.sandbox_id
         self._reachable: client.Reachable | None = None
         self._maybe_sent: set[UUID] = set()
+        self._silence = 0.0  # for how many seconds a life that goes on has been asked and has not answered
 
     def take_over(self) -> None:
         """The log was another's until now: its first open action may have been sent already."""
@@ -83,7 +85,8 @@ class Executor:
                 opened, "error", f"There is no tool {action.tool!r}. There are: {', '.join(TOOLS)}."
             )
         try:
-            arguments = parse(tool, _arguments(action), StoredTexts().text(action.raw_arguments or ""))
+            texts = StoredTexts(self.holder.id)
+            arguments = parse(tool, _arguments(action, texts), texts.text(action.raw_arguments or ""))
         except MalformedCallError as error:
             return self._observe(opened, "error", str(error))
         if isinstance(tool, LocalTool):
@@ -126,10 +129,12 @@ class Executor:
                 return False
             try:
                 future.result()
-            except Unreachable:
-                self._on_unreachable(reachable)
+            except Unreachable as error:
+                self._on_unreachable(reachable, error)
                 if self.reach() == reachable:
                     return False
+            else:
+                self._silence = 0.0
         history.note_withdrawn()
         return True
 
@@ -147,8 +152,8 @@ class Executor:
     ) -> None:
         try:
             result = future.result()
-        except Unreachable:
-            self._on_unreachable(reachable)
+        except Unreachable as error:
+            self._on_unreachable(reachable, error)
         except BootChanged:
             self._reachable = None
             sandboxes.report_unreachable(sandbox_id=reachable.sandbox_id, boot_id=reachable.boot_id)
@@ -160,10 +165,15 @@ class Executor:
         else:
             self._keep(opened, reachable, result, result.outcome)
 
-    def _on_unreachable(self, reachable: client.Reachable) -> None:
-        """The line was cut, or the sandbox is gone. Where it lives the next move asks again and joins the action."""
+    def _on_unreachable(self, reachable: client.Reachable, error: Unreachable) -> None:
+        """The line was cut, or the sandbox is gone. Where it lives the next move asks again and joins the action; but
+        one that does not answer for long is ended, for nobody else would."""
         self._reachable = None
-        sandboxes.report_unreachable(sandbox_id=reachable.sandbox_id, boot_id=reachable.boot_id)
+        sandbox_id, boot_id = reachable.sandbox_id, reachable.boot_id
+        lives = sandboxes.report_unreachable(sandbox_id=sandbox_id, boot_id=boot_id)
+        self._silence = self._silence + error.silence + RETRY_SECONDS if lives else 0.0
+        if self._silence > settings.SANDBOX_DEAD_AFTER:
+            sandboxes.end_silent_life(sandbox_id=sandbox_id, boot_id=boot_id)
         if self.reach() == reachable:
             wait_for(
                 async_thread.run(asyncio.sleep(RETRY_SECONDS)),
@@ -188,6 +198,7 @@ class Executor:
         self, opened: OpenAction, reachable: client.Reachable, result: protocol.Result, outcome: Outcome
     ) -> None:
         fault_points.reach("agent-action-done")
+        self._silence = 0.0
         with transaction.atomic():
             content = [self._part(part) for part in result.content]
             self._append(opened, outcome, content, result.meta, reachable.boot_id)
@@ -239,8 +250,8 @@ async def _end(
             raise ended
 
 
-def _arguments(action: Action) -> dict[str, Any] | None:
+def _arguments(action: Action, texts: StoredTexts) -> dict[str, Any] | None:
     if isinstance(action.arguments, BlobRef):
-        loaded: dict[str, Any] = json.loads(StoredTexts().text(action.arguments))
+        loaded: dict[str, Any] = json.loads(texts.text(action.arguments))
         return loaded
     return action.arguments

@@ -24,7 +24,7 @@ class Holder:
         self.conversation = conversation
         self.id: UUID = conversation.pk
         self.fence = fence
-        self.history = History(StoredTexts())
+        self.history = History(StoredTexts(self.id))
 
     def load(self) -> None:
         """Folds the whole log; the first holder writes the system prompt."""

@@ -35,7 +35,8 @@ def read_blob(
     if blob is None:
         raise NotVisibleError("There is no such blob, or it is not yours.")
     try:
-        data = blobs.read(BlobRef(blob=blob.sha256, media_type=blob.media_type, size=blob.size))
+        ref = BlobRef(blob=blob.sha256, media_type=blob.media_type, size=blob.size)
+        data = blobs.read(conversation_id, ref)
     except FileNotFoundError:
         raise NotVisibleError("The bytes of this blob were lost from the storage.") from None
     shown = SHOWN.get(blob.media_type)

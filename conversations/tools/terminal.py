@@ -1,7 +1,7 @@
 """Commands in a persistent shell of the sandbox."""
 
 from django.conf import settings
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from conversations.tools.base import Arguments
 
@@ -15,6 +15,7 @@ class TerminalArguments(Arguments):
         None,
         gt=0,
         le=3600,
+        validate_default=True,
         description="Seconds without output after which you are answered that it still runs.",
     )
     reset: bool = Field(False, description="True to end the shell and begin a new one first.")
@@ -24,16 +25,19 @@ class TerminalArguments(Arguments):
 
     @field_validator("timeout")
     @classmethod
-    def default_timeout(cls, value: float | None) -> float:
-        return float(settings.TERMINAL_TIMEOUT) if value is None else value
+    def default_timeout(cls, value: float | None, others: ValidationInfo) -> float | None:
+        """After input the action server itself waits for less: what is typed is mostly answered at once."""
+        if value is None and not others.data.get("is_input"):
+            return float(settings.TERMINAL_TIMEOUT)
+        return value
 
 
 class Terminal:
     name = "terminal"
     description = (
         "Runs a command in a persistent bash of the sandbox. The working directory, variables, functions and "
-        "background jobs stay from call to call. A command that prints nothing for a while (30 s unless `timeout` "
-        "says otherwise) goes on, and you are answered with what it has printed: call again with an empty "
+        "background jobs stay from call to call. A command that prints nothing for a while (`timeout` "
+        "says for how long) goes on, and you are answered with what it has printed: call again with an empty "
         "command to read on, with is_input to type something, or with is_input and C-c to interrupt it. Long output "
         "is cut in the middle and kept whole in a file that is named."
     )

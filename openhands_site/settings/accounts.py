@@ -9,7 +9,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-ADMIN_EMAIL = env.text("ADMIN_EMAIL", "admin@localhost.localdomain")
+ADMIN_EMAIL = env.email("ADMIN_EMAIL", "admin@localhost.localdomain")
 SIGNUP_OPEN = env.flag("SIGNUP_OPEN")
 
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"

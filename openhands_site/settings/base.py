@@ -1,5 +1,7 @@
 """Django itself: apps, middleware, templates, database."""
 
+from urllib.parse import quote
+
 import dj_database_url
 
 from openhands_site import env, installation
@@ -10,7 +12,7 @@ SECRET_KEY = installation.derive(SECRET_KEYS[0], "django")
 SECRET_KEY_FALLBACKS = [installation.derive(key, "django") for key in SECRET_KEYS[1:]]
 PORT = env.number("PORT", 8000, at_least=1, at_most=65535)
 HOST = env.text("HOST", "127.0.0.1")
-PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https"), f"http://localhost:{PORT}").rstrip("/")
+PUBLIC_URL = env.origin("PUBLIC_URL", f"http://localhost:{PORT}")
 
 INSTALLED_APPS = [
     "daphne",
@@ -49,7 +51,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "openhands_site.middleware.OutageMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "openhands_site.middleware.RequestLogMiddleware",
 ]
 ROOT_URLCONF = "openhands_site.urls"
 ASGI_APPLICATION = "openhands_site.asgi.application"
@@ -73,7 +75,9 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATABASE_URL = env.url(
-    "DATABASE_URL", ("postgres", "postgresql", "sqlite"), f"sqlite:///{OPENHANDS_HOME}/openhands.sqlite3"
+    "DATABASE_URL",
+    ("postgres", "postgresql", "sqlite"),
+    f"sqlite:///{quote(str(OPENHANDS_HOME))}/openhands.sqlite3",
 )
 _database = dj_database_url.parse(DATABASE_URL)
 if _database["ENGINE"].endswith("sqlite3"):

@@ -2,7 +2,9 @@
 
 from openhands_site import env
 
-LLM_MODEL = env.text("LLM_MODEL") or "scripted/demo"
+LLM_MODEL = env.matching(
+    "LLM_MODEL", "scripted/demo", r"(?!.*://)[^\s/](\S*[^\s/])?", "anthropic/claude-sonnet-4-5"
+)
 LLM_API_KEY = env.text("LLM_API_KEY")
 LLM_BASE_URL = env.url("LLM_BASE_URL", ("http", "https"))
 LLM_STREAM = env.flag("LLM_STREAM", True)

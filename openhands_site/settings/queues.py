@@ -1,12 +1,14 @@
 """Redis and Celery: the fast path. Losing it costs latency, never work."""
 
+from urllib.parse import quote
+
 from openhands_site import env
 from openhands_site.redis_server import private_socket
 from openhands_site.settings.home import INSTALLATION_ID, OPENHANDS_HOME
 
 REDIS_SOCKET = private_socket(OPENHANDS_HOME)
 REDIS_IS_PRIVATE = not env.text("REDIS_URL")
-REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"), f"unix://{REDIS_SOCKET}")
+REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"), f"unix://{quote(str(REDIS_SOCKET))}")
 REDIS_PREFIX = f"openhands:{INSTALLATION_ID}:"
 
 # Celery names the unix scheme its own way.
@@ -42,6 +44,7 @@ BACKGROUND_THREADS = env.number("BACKGROUND_THREADS", 8, at_least=1, at_most=256
 SWEEPS = {
     "agent": ["conversations.sweep.sweep"],
     "sandboxes": ["sandboxes.sweep.sweep"],
+    "default": ["conversations.sweep.sweep_removals"],
 }
 # What a worker does beside when it starts, likewise: dotted paths to functions without arguments.
 WARM_UPS = {"agent": ["conversations.tasks.warm_up", "conversations.llm.registry.warm_up"]}

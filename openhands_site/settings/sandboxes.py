@@ -26,6 +26,8 @@ SANDBOX_BLOCKED_NETWORKS = env.networks(
 SANDBOX_ALLOW_UNISOLATED = env.flag("SANDBOX_ALLOW_UNISOLATED")
 SANDBOX_FOLDER = OPENHANDS_HOME / "sandboxes"
 SANDBOX_START_TIMEOUT = env.number("SANDBOX_START_TIMEOUT", 120, at_least=5)
+# Seconds without an answer after which a sandbox that is there counts as dead and is ended.
+SANDBOX_DEAD_AFTER = env.number("SANDBOX_DEAD_AFTER", 60, at_least=5)
 # What one sandbox may use, where the backend can limit it; 0 means no limit.
 SANDBOX_MEMORY_MB = env.number("SANDBOX_MEMORY_MB", 4096)
 SANDBOX_CPUS = env.amount("SANDBOX_CPUS") or 0

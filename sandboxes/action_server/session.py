@@ -7,7 +7,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
 from .channel import Channel, Report
 from .children import Children, kill_tree, processes, send, tree
@@ -42,7 +42,10 @@ class Session:
         folder.mkdir(mode=0o700, parents=True)
         self.directory = workspace
         self.started = 0.0
-        self.is_in_use = False
+        self.use = asyncio.Lock()  # held by the one action that uses the session
+        self.is_being_left: Callable[[], bool] = lambda: (
+            False
+        )  # whether that one was interrupted and ends soon
         self.is_silent = False
         self._workspace = workspace
         self._outputs = outputs

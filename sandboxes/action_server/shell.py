@@ -20,34 +20,48 @@ from .pseudoterminal import PseudoTerminal
 
 # Sourced at the start. The end of a command is reported by the line that runs it and, where Ctrl-C or an
 # error threw that line away, by PROMPT_COMMAND; `__openhands` is the command's number, 0 once reported.
+# - A command may have left us another standard input (`exec </dev/null`): its end would be the shell's.
 # - Typed input that the command left unread must not be taken for commands, so it is read away.
 # - `set -e` would end the shell at the next failure, -x and -v would show what is ours: all three are
 #   switched off between commands, and -x on again by `Shell.run`.
 # - PS1 is not empty, which scripts take for "not interactive", but prints nothing.
 # - When `set -e` ends the shell, all that can be carried over goes into the file `saved`.
+# - An unfinished `$(` leaves bash 5.2 with a broken parser, which writes beside its memory at the next line: the shell
+#   aborts then or later. So a new bash takes its place before it reads one, with all that can be carried over.
 _START = r"""
 if [ -f ~/.bashrc ]; then . ~/.bashrc; fi
 if [ -f {folder}/saved ]; then . {folder}/saved; command rm -f {folder}/saved; fi 2>/dev/null
-cd -- {directory} 2>/dev/null || cd -- {workspace}
+[[ ${{__openhands_directory-}} ]] || __openhands_directory={directory}
+cd -- "$__openhands_directory" 2>/dev/null || cd -- {workspace}
+unset __openhands_directory
 set +evx +o history +H
 unset HISTFILE
 __openhands=0
 __openhands_end() {{
-  local status=$? options=$-
+  local __openhands_status=$? __openhands_options=$-
   set +evx
   PS1='\[\]' PS2=
   [[ $__openhands == 0 ]] && return
+  [[ -t 0 ]] || exec </dev/tty
   if [[ -t 0 ]]; then
     while builtin read -t 0; do builtin read -r -t 0.1 REPLY || break; done
   fi
   [[ $PROMPT_COMMAND == *__openhands_end* ]] || PROMPT_COMMAND="{end}; ${{PROMPT_COMMAND-}}"
-  builtin printf '%s\0' end "$__openhands" "$status" "$PWD" "$options" >|{folder}/reports
+  if [[ $__openhands_status == 2 ]] && {bash} -n {folder}/$__openhands 2>&1 | command grep -q "\`)'"; then
+    __openhands_directory=$PWD
+    __openhands_save
+  fi
+  builtin printf '%s\0' end "$__openhands" "$__openhands_status" "$PWD" "$__openhands_options" >|{folder}/reports
+  [[ ${{__openhands_directory-}} ]] && exec {bash} {options} </dev/tty >/dev/tty 2>&1
   __openhands=0
-  return "$status"
+  return "$__openhands_status"
+}}
+__openhands_save() {{
+  {{ builtin declare -p; builtin declare -f; builtin alias -p; }} >|{folder}/saved
 }}
 __openhands_exit() {{
   builtin printf '%s\0' exit "$__openhands" "$?" "$PWD" "$-" >|{folder}/reports
-  case $- in *e*) {{ builtin declare -p; builtin declare -f; builtin alias -p; }} >|{folder}/saved ;; esac
+  case $- in *e*) __openhands_save ;; esac
 }}
 PROMPT_COMMAND='{end}'
 trap '{{ __openhands_exit; }} 2>/dev/null' EXIT
@@ -92,19 +106,21 @@ class Shell:
         if bash is None:
             raise ToolError("There is no bash in this sandbox, so the terminal cannot be used.")
         start = self._folder / "start"
+        options = ["--noprofile", "--rcfile", str(start), "--noediting", "-i"]
         start.write_text(
             _START.format(
                 folder=shlex.quote(str(self._folder)),
                 directory=shlex.quote(directory),
                 workspace=shlex.quote(workspace),
                 end=_END,
+                bash=shlex.quote(bash),
+                options=shlex.join(options),
             ),
             encoding="utf-8",
             errors="surrogateescape",
         )
         self._terminal.make_sane()
-        argv = [bash, "--noprofile", "--rcfile", str(start), "--noediting", "-i"]
-        self.pid = self._children.spawn(argv, self._environment, self._terminal.path, on_exit)
+        self.pid = self._children.spawn([bash, *options], self._environment, self._terminal.path, on_exit)
 
     def run(self, command: str, options: str) -> int:
         """Have the shell, which must be idle, run `command`; returns the command's number.

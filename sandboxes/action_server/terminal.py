@@ -65,18 +65,18 @@ class Terminal:
                 "The command holds a NUL byte, which no shell can take. Write $'\\0' or \\x00 instead."
             )
         session = self._session(request.conversation_id, name)
-        if session.is_in_use:
+        if session.use.locked() and not session.is_being_left():
             raise ToolError(f"Another action is waiting in the session {name}.")
-        session.is_in_use = True
-        try:
+        async with session.use:
+            session.is_being_left = interrupted.is_set
+            if interrupted.is_set():
+                return Result("interrupted", [Part("text", "[It was interrupted before it began.]")])
             notes = []
             if reset:
                 await session.reset()
                 notes.append("The session was reset: everything in it was ended.")
             notes += await _begin(session, command, is_input)
             return await _observe(session, name, silence, interrupted, notes)
-        finally:
-            session.is_in_use = False
 
     def close(self) -> None:
         for session in self._sessions.values():

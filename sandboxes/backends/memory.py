@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from django.conf import settings
 
 from openhands_site import async_thread
@@ -45,6 +46,20 @@ def kill_all() -> None:
     """So that the next test finds none of this one's."""
     for sandbox_id in list(_servers):
         kill(sandbox_id)
+
+
+def freeze(sandbox_id: UUID) -> None:
+    """It is there, and answers nobody."""
+    _servers[sandbox_id].awake.clear()
+
+
+def refuse(sandbox_id: UUID) -> None:
+    """It is there, and hangs up on everybody."""
+    async_thread.run(_servers[sandbox_id].close()).result(5)
+
+
+def thaw(sandbox_id: UUID) -> None:
+    async_thread.loop().call_soon_threadsafe(_servers[sandbox_id].awake.set)
 
 
 class MemoryBackend(Backend):
@@ -125,7 +140,17 @@ class _Server:
             actions=Actions(self.boot_id, tools),
             max_body=64_000_000,
         )
+        self.awake = asyncio.Event()
+        self.awake.set()
+        app.middlewares.insert(0, self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+
+    @web.middleware
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        await self.awake.wait()
+        response = await handler(request)
+        await self.awake.wait()
+        return response
 
     async def serve(self) -> None:
         await self._runner.setup()
@@ -134,6 +159,7 @@ class _Server:
 
     async def close(self) -> None:
         self._terminal.abandon()
+        self.awake.set()
         await self._runner.cleanup()
 
 

@@ -49,10 +49,8 @@ class Place:
             path.chmod(0o711)
 
     def clear_temporary(self) -> None:
-        for path in (self.temporary, self.announcement):
-            if path.is_symlink() or path.is_file():
-                path.unlink()
-        for entry in self.temporary.iterdir():
+        """And the last life's announcement, in whose place the sandbox may have put anything."""
+        for entry in (self.announcement, *self.temporary.iterdir()):
             remove_tree(entry)
 
     @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from pytest_django import Settings
 
 from sandboxes.backends.base import Backend, SandboxSpec, Started
 from sandboxes.backends.docker.backend import DockerBackend
@@ -110,6 +111,23 @@ def test_lives_are_listed_as_long_as_they_go_on(backend: Backend, sandbox_id: UU
     assert [(life.sandbox_id, life.handle) for life in backend.lives()] == [(sandbox_id, started.handle)]
     backend.stop(sandbox_id, started.handle, now=True)
     assert not list(backend.lives())
+
+
+@pytest.mark.parametrize("now", [True, False])
+def test_a_frozen_life_goes_on_answers_nothing_and_can_be_ended(
+    backend: Backend, sandbox_id: UUID, settings: Settings, now: bool
+) -> None:
+    settings.SANDBOX_DEAD_AFTER = 1
+    started, where = begin(backend, sandbox_id)
+    machine.freeze(started, sandbox_id)
+    assert backend.poll(sandbox_id, started.handle) is None
+    with pytest.raises(Unreachable, match="not answered for 1 s"):
+        machine.run(where, "echo hello")
+    backend.stop(sandbox_id, started.handle, now=now)
+    assert backend.poll(sandbox_id, started.handle)
+    assert not list(backend.lives())
+    _, where_now = begin(backend, sandbox_id)
+    assert machine.printed(where_now, "echo hello").startswith("hello")
 
 
 def test_a_start_that_its_caller_breaks_off_is_undone(backend: Backend, sandbox_id: UUID) -> None:

@@ -8,13 +8,14 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from conversations import blobs, timeline
 from conversations.events import Message
-from conversations.models import Conversation, Event, LLMCall
+from conversations.models import Conversation, Event, FileRemoval, LLMCall
 from conversations.services import start_conversation
 from conversations.timeline import Draft
 from openhands_site import admin as records
 from openhands_site.workers.models import Installation, Worker
 
 PAGES = ["conversations/conversation", "conversations/event", "conversations/blob", "conversations/llmcall"]
+PAGES += ["conversations/fileremoval"]
 
 
 @pytest.fixture
@@ -23,13 +24,14 @@ def conversation(owner: User) -> Conversation:
     made = start_conversation(owner=owner, text="Mend the roof")
     blobs.store(made.pk, b"bytes", "text/plain")
     LLMCall.objects.create(conversation=made, fence=0, model="m", route="r")
+    FileRemoval.objects.create(conversation_id=made.pk)
     return made
 
 
 def first_row(page: str, conversation: Conversation) -> object:
     names = {"event": "events", "blob": "blobs", "llmcall": "llm_calls"}
     name = page.partition("/")[2]
-    return conversation.pk if name == "conversation" else getattr(conversation, names[name]).first().pk
+    return getattr(conversation, names[name]).first().pk if name in names else conversation.pk
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -54,7 +54,7 @@ def test_a_long_text_becomes_a_blob_that_is_read_back_whole(conversation: Conver
     assert isinstance(stored.text, BlobRef)
     assert stored.text.size == 200_000
     assert len(stored.text.head.encode()) <= blobs.HEAD_BYTES
-    assert StoredTexts().text(stored.text) == text
+    assert StoredTexts(conversation.pk).text(stored.text) == text
     assert Blob.objects.get().conversation == conversation
 
 

@@ -25,7 +25,8 @@ STEPS = 30
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Deployment]:
-    with Deployment(tmp_path_factory.mktemp("kills") / "home", database_url=new_database()) as deployment:
+    home = tmp_path_factory.mktemp("kills") / "home"
+    with Deployment(home, database_url=new_database(), SANDBOX_DEAD_AFTER="6") as deployment:
         yield deployment
 
 
@@ -113,14 +114,15 @@ def test_a_line_that_is_cut_loses_nothing(deployment: Deployment, api: httpx.Cli
         finish(task)
 
 
-def test_a_killed_action_server_loses_the_open_action_and_comes_back_over_its_folder(
-    deployment: Deployment, api: httpx.Client
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_killed_or_frozen_action_server_loses_the_open_action_and_comes_back_over_its_folder(
+    deployment: Deployment, api: httpx.Client, fault: signal.Signals
 ) -> None:
     task = deployment.begin(api, steps=STEPS, seconds=0.5)
     task.await_words(8)
     pid = action_server_of(deployment, task)
     task.await_progress(len(task.ran()))  # a command has just begun
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, fault)
     finish(task, lost=1)
     outcomes = [e["payload"]["outcome"] for e in task.events() if e["kind"] == "observation"]
     assert outcomes.count("lost") == 1

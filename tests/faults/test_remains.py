@@ -15,7 +15,8 @@ from tests.faults.test_kills import action_server_of
 
 pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest.mark.timeout(300)]
 TABLES = ["conversations_conversation", "conversations_event", "conversations_llmcall", "sandboxes_sandbox"]
-TABLES += ["sandboxes_runtime", "conversations_blob"]
+TABLES += ["sandboxes_runtime", "conversations_blob", "conversations_fileremoval"]
+TO_BE_REMOVED = "SELECT 1 FROM sandboxes_sandbox UNION SELECT 1 FROM conversations_fileremoval"
 CONVERSATIONS = 6
 PROGRAMS = ("web", "agent", "background", "redis")
 
@@ -38,6 +39,7 @@ class Remains:
             **{table: int(deployment.query(f"SELECT count(*) FROM {table}")[0][0]) for table in TABLES},
             "workers": int(deployment.query("SELECT count(*) FROM workers_worker")[0][0]),
             "folders": len(list((deployment.home / "sandboxes").glob("*"))),
+            "folders of blobs": len(list((deployment.home / "blobs").glob("*"))),
             "programs": len(below),
             "processes of sandboxes": len(
                 [pid for pid, _, line in processes() if f"{mark}/sandboxes" in line]
@@ -91,7 +93,7 @@ def play_out(deployment: Deployment, api: httpx.Client) -> None:
     for task in [deployment.begin(api, steps=3, seconds=0.1) for _ in range(CONVERSATIONS)]:
         task.await_state("finished")
         api.delete(f"/conversations/{task.id}").raise_for_status()
-    await_value(lambda: not deployment.query("SELECT 1 FROM sandboxes_sandbox"))
+    await_value(lambda: not deployment.query(TO_BE_REMOVED))
 
 
 def break_everything(deployment: Deployment, api: httpx.Client) -> None:
@@ -102,6 +104,7 @@ def break_everything(deployment: Deployment, api: httpx.Client) -> None:
     os.kill(action_server_of(deployment, tasks[0]), signal.SIGKILL)
     tasks[1].order("stop")
     tasks[2].order("pause")
+    api.post(f"/conversations/{tasks[2].id}/messages", json={"text": "long " * 30_000}).raise_for_status()
     api.delete(f"/conversations/{tasks[3].id}").raise_for_status()
     for program in PROGRAMS:
         deployment.kill(program)
@@ -111,7 +114,7 @@ def break_everything(deployment: Deployment, api: httpx.Client) -> None:
     for task in tasks:
         if task is not tasks[3]:
             api.delete(f"/conversations/{task.id}").raise_for_status()
-    await_value(lambda: not deployment.query("SELECT 1 FROM sandboxes_sandbox"))
+    await_value(lambda: not deployment.query(TO_BE_REMOVED))
 
 
 def test_nothing_is_left_when_the_server_has_ended(tmp_path: Path, new_database: NewDatabase) -> None:

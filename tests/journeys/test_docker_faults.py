@@ -70,12 +70,14 @@ def the_container(environment: dict[str, str]) -> str:
     return next(name.removeprefix("/") for name in names if name.startswith("/"))
 
 
-def test_a_container_that_is_killed_comes_back_over_its_volume(
-    tmp_path: Path, environment: dict[str, str]
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+def test_a_container_that_is_killed_or_frozen_comes_back_over_its_volume(
+    tmp_path: Path, environment: dict[str, str], fault: str
 ) -> None:
+    environment["SANDBOX_DEAD_AFTER"] = "6"
     with Installation(tmp_path / "home", **environment) as installation, installation.api() as api:
         conversation_id = file_task(api, seconds=60)
-        subprocess.run(["docker", "kill", the_container(environment)], check=True, capture_output=True)
+        subprocess.run(["docker", fault, the_container(environment)], check=True, capture_output=True)
         wait_for_state(api, conversation_id, "finished")
         events = events_of(api, conversation_id)
     assert outcomes_and_last_output(events) == (["ok", "lost", "ok"], ["one", "two", "three"])

@@ -1,4 +1,7 @@
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,7 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from openhands_site import env
 
-READ = re.compile(r'env\.(?:text|number|amount|flag|choice|items|networks|url|folder)\(\s*"([A-Z_]+)"')
+READ = re.compile(
+    r'env\.(?:text|number|amount|flag|choice|items|networks|url|origin|email|matching|folder)\(\s*"([A-Z_]+)"'
+)
 DESCRIBED = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
 
 
@@ -72,6 +77,37 @@ def test_a_url_that_is_none_says_which_would_be(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("LLM_BASE_URL", value)
     with pytest.raises(ImproperlyConfigured, match=r"LLM_BASE_URL is .*set a URL such as http://"):
         env.url("LLM_BASE_URL", ("http", "https"))
+
+
+@pytest.mark.parametrize("value", ["https://a/b", "https://a?x=1", "https://me:secret@a", "a.example"])
+def test_where_browsers_reach_it_has_no_path(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PUBLIC_URL", value)
+    with pytest.raises(ImproperlyConfigured, match=r"PUBLIC_URL is .*; set") as caught:
+        env.origin("PUBLIC_URL", "http://localhost")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_slash_behind_where_browsers_reach_it_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "https://a.example:8443/")
+    assert env.origin("PUBLIC_URL", "http://localhost") == "https://a.example:8443"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ADMIN_EMAIL", "nonsense", "ADMIN_EMAIL is 'nonsense'; set an address such as me@example.com."),
+        ("LLM_MODEL", "gpt 5", "LLM_MODEL is 'gpt 5'; set one such as anthropic/claude-sonnet-4-5."),
+        ("LLM_MODEL", "http://x/y", "LLM_MODEL is 'http://x/y'; set one such as anthropic/"),
+    ],
+)
+def test_a_value_of_another_form_stops_the_start(tmp_path: Path, name: str, value: str, told: str) -> None:
+    environment = {**os.environ, "OPENHANDS_HOME": str(tmp_path), name: value}
+    command = [sys.executable, "manage.py", "check"]
+    environment["DJANGO_SETTINGS_MODULE"] = "openhands_site.settings"
+    done = subprocess.run(command, cwd=env.ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(told)
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_wrong_url_is_quoted_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ def test_with_json_every_process_writes_one_object_a_line(tmp_path: Path) -> Non
     with Installation(tmp_path / "home", SANDBOX_BACKEND="memory", LOG_JSON="1", LOG_LEVEL="DEBUG") as up:
         httpx.get(f"{up.url}/accounts/login/", trust_env=False)
         wait_for(lambda: "ready." in up.log.read_text())  # a worker says so
+        wait_for(lambda: "Ctrl-C ends it." in up.log.read_text())
     lines = [json.loads(line) for line in up.log.read_text().splitlines()]
     assert all({"message", "severity", "timestamp"} <= line.keys() for line in lines)
     assert {line.get("request") for line in lines} >= {"GET /accounts/login/"}
@@ -50,6 +51,8 @@ def test_with_json_every_process_writes_one_object_a_line(tmp_path: Path) -> Non
     assert said_by >= {"openhands_site", "django_structlog", "celery"}
     assert {line.get("process") for line in lines} >= {"redis"}
     assert not [line for line in lines if line["severity"] == "CRITICAL"]
+    assert any("manage.py sign_in_link" in line["message"] for line in lines)
+    assert "/sign-in/" not in up.log.read_text()
     assert up.process.returncode == 0
 
 

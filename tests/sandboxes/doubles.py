@@ -77,6 +77,9 @@ class Silent(MemoryBackend):
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
         raise self.error
 
+    def stop(self, sandbox_id: UUID, handle: Handle, *, now: bool = False) -> None:
+        raise BackendSilent("The engine does not answer.")
+
     def remove(self, sandbox_id: UUID) -> None:
         raise self.error
 
@@ -120,6 +123,21 @@ class AnswersLate(MemoryBackend):
         line.cut()
         Timer(0.2, line.mend).start()
         return replace(started, url=f"http://127.0.0.1:{line.port}")
+
+
+class Freezes(MemoryBackend):
+    """As soon as it is there."""
+
+    def start(self, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+        started = super().start(sandbox_id, spec, progress)
+        memory.freeze(sandbox_id)
+        return started
+
+
+class Unending(MemoryBackend):
+    def remove(self, sandbox_id: UUID) -> None:
+        super().remove(sandbox_id)
+        raise TimeoutError("Processes cannot be ended.")
 
 
 class Uncontained(MemoryBackend):

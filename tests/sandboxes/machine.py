@@ -1,6 +1,7 @@
 """What tests of real sandboxes need of the machine, and how they speak to a sandbox."""
 
 import os
+import signal
 import uuid
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from openhands_site import async_thread
 from sandboxes import client
+from sandboxes.backends import memory
 from sandboxes.backends.base import Started
+from sandboxes.backends.docker import engine
 from sandboxes.isolation import Isolation, resolve
 from sandboxes.protocol import ActionRequest, Health, Result
 
@@ -58,6 +61,17 @@ def run(where: client.Reachable, command: str, fence: int = 1) -> Result:
 
 def printed(where: client.Reachable, command: str) -> str:
     return "".join(part.text for part in run(where, command).content)
+
+
+def freeze(started: Started, sandbox_id: UUID) -> None:
+    """The life stays, and nothing in it moves any more."""
+    if "container" in started.handle:
+        with engine.talking() as docker:
+            docker.pause(started.handle["container"])
+    elif "pid" in started.handle:
+        os.kill(started.handle["pid"], signal.SIGSTOP)
+    else:
+        memory.freeze(sandbox_id)
 
 
 def processes_with(argument: str) -> list[int]:

@@ -1,11 +1,13 @@
 import asyncio
 import contextlib
+import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from pytest_django import Settings
 
 from openhands_site import async_thread
 from sandboxes import client
@@ -129,3 +131,43 @@ def test_an_answer_without_end_is_not_read_to_its_end(
 
     with pytest.raises(Unreachable, match="an answer of more than 1 MB"):
         async_thread.run(ask()).result(10)
+
+
+def test_a_sandbox_that_is_there_and_answers_nothing_is_silent_however_long_its_command_may_take(
+    where: Reachable, settings: Settings
+) -> None:
+    settings.SANDBOX_DEAD_AFTER = 1
+    action_id = uuid.uuid4()
+    request = ActionRequest("conversation", where.boot_id, 1, "terminal", {"command": "hold me\necho done"})
+    waiting = async_thread.run(client.put_action(where, action_id, request))
+    with pytest.raises(TimeoutError):
+        waiting.result(2)  # a command takes as long as it takes
+    memory_backend.freeze(where.sandbox_id)
+    with pytest.raises(Unreachable, match="not answered for"):
+        waiting.result(10)
+    memory_backend.thaw(where.sandbox_id)
+    memory_backend.release("me")
+    assert put(where, action_id, "hold me").content[0].text == "done\n"
+
+
+def test_a_short_silence_is_none(where: Reachable, settings: Settings) -> None:
+    settings.SANDBOX_DEAD_AFTER = 2
+    request = ActionRequest("conversation", where.boot_id, 1, "terminal", {"command": "sleep 3\necho done"})
+    waiting = async_thread.run(client.put_action(where, uuid.uuid4(), request))
+    for _ in range(3):
+        memory_backend.freeze(where.sandbox_id)
+        async_thread.run(asyncio.sleep(0.7)).result(2)
+        memory_backend.thaw(where.sandbox_id)
+        async_thread.run(asyncio.sleep(0.7)).result(2)
+    assert waiting.result(10).content[0].text == "done\n"
+
+
+def test_that_we_ourselves_stood_still_is_no_silence_of_the_sandbox(
+    where: Reachable, settings: Settings
+) -> None:
+    settings.SANDBOX_DEAD_AFTER = 1.2
+    request = ActionRequest("conversation", where.boot_id, 1, "terminal", {"command": "sleep 3\necho done"})
+    waiting = async_thread.run(client.put_action(where, uuid.uuid4(), request))
+    time.sleep(0.35)  # while it asks for the first time
+    async_thread.loop().call_soon_threadsafe(time.sleep, 2)
+    assert waiting.result(10).content[0].text == "done\n"

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from sandboxes import doctor
 from sandboxes.doctor import check_backend
 from sandboxes.errors import SandboxError
 from tests.sandboxes.doubles import living
@@ -28,4 +29,22 @@ def test_without_isolation_the_check_says_who_may_start_one(memory: Callable[[st
 def test_a_backend_that_does_not_work_fails_the_check(memory: Callable[[str], None]) -> None:
     memory("NeverReady")
     with pytest.raises(SandboxError, match="not ready"):
+        check_backend()
+
+
+def test_a_sandbox_that_starts_and_freezes_fails_the_check(
+    memory: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory("Freezes")
+    monkeypatch.setattr(doctor, "COMMAND_SECONDS", 0.3)
+    with pytest.raises(SandboxError, match="did not end within"):
+        check_backend()
+    assert not list(living())
+
+
+def test_processes_that_cannot_be_ended_fail_the_check_with_a_sentence(
+    memory: Callable[[str], None],
+) -> None:
+    memory("Unending")
+    with pytest.raises(SandboxError, match="The backend memory failed: Processes cannot be ended"):
         check_backend()

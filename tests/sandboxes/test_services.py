@@ -61,6 +61,32 @@ def test_a_life_that_goes_on_is_not_lost_because_it_did_not_answer_once(running:
     assert told[-1][0] == "ready"
 
 
+def test_a_life_that_goes_on_in_silence_is_ended_once_and_told_as_lost(running: Sandbox, told: Told) -> None:
+    boot_id = Runtime.objects.get().boot_id
+    for _ in range(2):
+        services.end_silent_life(sandbox_id=running.pk, boot_id=boot_id)
+    assert not list(memory_backend.MemoryBackend().lives())
+    assert Sandbox.objects.get().state == SandboxState.MISSING
+    assert "had not answered for 60 s" in Sandbox.objects.get().error
+    assert [words[0] for words in told].count("lost") == 1
+
+
+def test_the_silence_of_an_earlier_life_does_not_end_the_present_one(running: Sandbox) -> None:
+    services.end_silent_life(sandbox_id=running.pk, boot_id="an earlier one")
+    assert [life.sandbox_id for life in memory_backend.MemoryBackend().lives()] == [running.pk]
+    assert Sandbox.objects.get().state == SandboxState.RUNNING
+
+
+def test_with_its_backend_silent_too_no_life_is_judged(
+    running: Sandbox, memory: Callable[[str], None]
+) -> None:
+    memory("Silent")
+    runtime = Runtime.objects.get()
+    assert not services.report_unreachable(sandbox_id=running.pk, boot_id=runtime.boot_id)
+    services.end_silent_life(sandbox_id=running.pk, boot_id=runtime.boot_id)
+    assert Sandbox.objects.get().state == SandboxState.RUNNING
+
+
 def test_a_sandbox_whose_life_is_over_is_missing_and_the_loss_is_told_once(
     running: Sandbox, told: Told
 ) -> None:

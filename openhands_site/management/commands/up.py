@@ -92,22 +92,30 @@ class Command(BaseCommand):
 
     def announce(self) -> None:
         """Waits for the web server, then says where it is, and to an administrator who never was here how to enter."""
-        from accounts import services
-
         try:
-            if not await_web(self.ending.event):
-                return
-            self.say(f"\nOpenHands is ready: {settings.PUBLIC_URL}")
-            if problem := startup.missing_assets():
-                self.say(problem)
-            administrator = services.ensure_administrator()
-            if administrator.last_login is None:
-                self.say(f"Sign in once with this link: {services.create_sign_in_link(user=administrator)}")
-            if not administrator.has_usable_password():
-                self.say(f"(A link to sign in again: {command_line('sign_in_link')})")
-            self.say("Ctrl-C ends it.\n")
+            if await_web(self.ending.event):
+                self.say(f"\nOpenHands is ready: {settings.PUBLIC_URL}")
+                if problem := startup.missing_assets():
+                    self.say(problem)
+                self.tell_how_to_enter()
+                self.say("Ctrl-C ends it.\n")
         finally:
             connections.close_all()
+
+    def tell_how_to_enter(self) -> None:
+        from accounts import services
+        from accounts.errors import AccountError
+
+        try:
+            administrator = services.ensure_administrator()
+        except AccountError as error:
+            self.say(f"Nobody can sign in as an administrator. {error}")
+        else:
+            # A link is for the person at the terminal: whoever reads it is the administrator, so no log has it.
+            if administrator.last_login is None and not settings.LOG_JSON:
+                self.say(f"Sign in once with this link: {services.create_sign_in_link(user=administrator)}")
+            if not administrator.has_usable_password():
+                self.say(f"(A link whenever one is needed: {command_line('sign_in_link')})")
 
     def say(self, text: str) -> None:
         """For the person at the terminal; where machines read, a line of the log."""
@@ -166,8 +174,12 @@ def environment() -> dict[str, str]:
 
 def command_line(command: str) -> str:
     """How to give the command to this installation, from the folder of the project."""
-    ours = [f"{name}={os.environ[name]}" for name in ("PORT", "OPENHANDS_HOME") if os.environ.get(name)]
-    return shlex.join([*ours, ".venv/bin/python", "manage.py", command])
+    ours = [
+        f"{name}={shlex.quote(os.environ[name])}"
+        for name in ("PORT", "OPENHANDS_HOME")
+        if os.environ.get(name)
+    ]
+    return " ".join([*ours, ".venv/bin/python manage.py", command])
 
 
 def worker(name: str) -> Program:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.db.models.functions import Now
+from pytest_django import Settings
 
 from accounts.models import User
 from conversations import services
@@ -74,6 +75,61 @@ def test_an_action_of_a_dead_worker_in_a_dead_sandbox_is_lost_and_never_runs_aga
     frozen.join(10)
     assert outcomes(conversation) == ["lost", "ok"]
     assert kinds(conversation)[-1] == "state:finished"
+
+
+def test_a_sandbox_that_freezes_under_an_action_is_ended_loses_it_and_comes_back(
+    owner: User, settings: Settings
+) -> None:
+    settings.SANDBOX_DEAD_AFTER = 1
+    name = uuid4().hex
+    commands = [call("terminal", command=f"hold {name}"), call("terminal", command="echo still here")]
+    conversation = start(owner, [calls(*commands), FINISH])
+    thread = work_beside(conversation)
+    until(lambda: name in memory.held)
+    time.sleep(2)  # a command takes as long as it takes
+    assert outcomes(conversation) == []
+    conversation.refresh_from_db()
+    assert conversation.sandbox_id
+    memory.freeze(conversation.sandbox_id)
+    thread.join(20)
+    assert outcomes(conversation) == ["lost", "ok", "ok"]
+    assert kinds(conversation)[-1] == "state:finished"
+
+
+def test_a_sandbox_that_is_there_and_refuses_to_be_spoken_to_is_ended_too(
+    owner: User, settings: Settings
+) -> None:
+    settings.SANDBOX_DEAD_AFTER = 1
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    thread = work_beside(conversation)
+    until(lambda: name in memory.held)
+    conversation.refresh_from_db()
+    assert conversation.sandbox_id
+    memory.refuse(conversation.sandbox_id)
+    thread.join(20)
+    assert outcomes(conversation) == ["lost", "ok"]
+
+
+def test_a_stop_does_not_wait_for_a_frozen_sandbox_which_is_ended_where_it_does_not_hear_of_it(
+    owner: User, settings: Settings
+) -> None:
+    settings.SANDBOX_DEAD_AFTER = 2
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}"))])
+    thread = work_beside(conversation)
+    until(lambda: name in memory.held)
+    conversation.refresh_from_db()
+    assert conversation.sandbox_id
+    memory.freeze(conversation.sandbox_id)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    began = time.monotonic()
+    until(lambda: kinds(conversation)[-1] == "state:stopped")
+    assert time.monotonic() - began < 2
+    thread.join(10)
+    assert not list(memory.MemoryBackend().lives())
+    conversation.refresh_from_db()
+    assert conversation.due_since is None
 
 
 def test_actions_behind_a_lost_one_were_not_sent_and_run_in_the_new_life(owner: User) -> None:

@@ -46,6 +46,6 @@ def test_a_blob_whose_file_is_lost_is_not_found_and_says_why(
     client: Client, conversation: Conversation
 ) -> None:
     ref = blobs.store(conversation.pk, b"only here", "text/plain")
-    default_storage.delete(blobs.path_of(ref.blob))
+    default_storage.delete(blobs.path_of(conversation.pk, ref.blob))
     response = client.get(f"/api/conversations/{conversation.pk}/blobs/{ref.blob}")
     assert (response.status_code, "lost" in response.json()["error"]["message"]) == (404, True)

@@ -35,6 +35,9 @@ class Started(threading.Thread):
         self.join(20)
         return self._results[0]
 
+    def result(self) -> Result:
+        return self._results[0]
+
     def _running(self) -> list[str]:
         return list(self._conversation.server.request("GET", "/health")[1]["running_actions"])
 
@@ -143,6 +146,18 @@ def test_a_shell_that_cannot_be_interrupted_is_replaced(conversation: Conversati
     assert result.outcome == "interrupted"
     assert "shell ended with exit code 137" in result.content[0].text
     assert conversation.text("echo back").startswith("back\n[This ran in a fresh shell")
+
+
+def test_what_comes_while_an_interrupted_command_still_ends_waits_for_it(conversation: Conversation) -> None:
+    """Ending what ignores an interrupt takes seconds, and a message after a stop comes sooner."""
+    stubborn = Started(conversation, "trap '' INT; while :; do :; done")
+    conversation.server.request("POST", f"/actions/{stubborn.action_id}/interrupt")
+    second, third = Started(conversation, "touch never_ran"), Started(conversation, "echo third")
+    assert second.interrupt().outcome == "interrupted"
+    stubborn.join(10)
+    third.join(10)
+    assert third.result().content[0].text.startswith("third")
+    assert "No such file" in conversation.text("cat never_ran")
 
 
 @pytest.mark.parametrize("command", ["", "echo fresh"])

@@ -1,8 +1,10 @@
 """What a persistent bash does with every kind of command."""
 
+from collections.abc import Callable
+
 import pytest
 
-from .conftest import Conversation
+from .conftest import Conversation, Server
 
 
 def test_directory_variables_functions_and_status_survive(conversation: Conversation) -> None:
@@ -59,6 +61,21 @@ def test_a_syntax_error_is_told_and_the_shell_lives(conversation: Conversation, 
     assert conversation.text("echo $kept") == "yes"
 
 
+def test_an_unfinished_substitution_leaves_no_shell_with_a_broken_memory(
+    start_server: Callable[..., Server],
+) -> None:
+    """bash 5.2 writes beside its memory after it. glibc notices for certain; without its checks some shells abort."""
+    checked = {"LD_PRELOAD": "libc_malloc_debug.so.0", "GLIBC_TUNABLES": "glibc.malloc.check=3"}
+    conversation = Conversation(start_server(**checked))
+    for number in range(8):
+        session = f"s{number}"
+        conversation.terminal("kept=yes; f() { echo $kept; }; alias g=f; cd /usr", session=session)
+        for command in ("echo $(", "cat <(echo x", "echo $((1 +"):
+            result = conversation.terminal(command, session=session)
+            assert result.meta["exit_code"] == 2
+            assert conversation.text("g; pwd", session=session) == "yes\n/usr"
+
+
 def test_an_unfinished_quote_is_named(conversation: Conversation) -> None:
     result = conversation.terminal('echo "never closed')
     assert "unexpected EOF while looking for matching" in result.content[0].text
@@ -91,6 +108,17 @@ def test_exec_with_redirections_keeps_the_shell(conversation: Conversation) -> N
     conversation.terminal("exec 3>note; exec >log")
     assert conversation.text("echo hidden; echo noted >&3") == ""
     assert conversation.text("exec >/dev/tty; cat log note") == "hidden\nnoted"
+
+
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&-", "<<<'exit 3'", "</dev/null >/dev/null 2>&1"])
+def test_a_shell_whose_input_was_taken_away_is_kept_and_runs_the_next_command(
+    conversation: Conversation, redirection: str
+) -> None:
+    conversation.terminal(f"kept=yes; exec {redirection}")
+    result = conversation.terminal("exec >/dev/tty; echo $kept; read line; echo $line", timeout=0.5)
+    assert result.meta["still_running"]
+    assert result.content[0].text.startswith("yes")
+    assert conversation.text("typed", is_input=True) == "typed"
 
 
 def test_set_e_stops_the_command_and_carries_the_shells_state_over(conversation: Conversation) -> None:

@@ -12,9 +12,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from pytest_django import Settings
 
+from sandboxes.backends import bubblewrap
 from sandboxes.backends.base import SandboxSpec
+from sandboxes.backends.places import Place
 from sandboxes.backends.process import ProcessBackend
 from sandboxes.client import Reachable
 from sandboxes.errors import StartFailed
@@ -129,6 +132,19 @@ def test_a_link_that_a_sandbox_leaves_behind_leads_the_next_start_nowhere(
     again = begin(isolated, sandbox_id)
     assert again.boot_id not in (where.boot_id, "forged")
     assert target.exists()
+
+
+@pytest.mark.parametrize(
+    "left", ["mkdir -p announce.json/x", "mkfifo announce.json", "ln -s / announce.json"]
+)
+def test_what_a_sandbox_puts_in_the_announcements_place_keeps_it_from_no_start(
+    isolated: ProcessBackend, sandbox_id: UUID, left: str
+) -> None:
+    where = begin(isolated, sandbox_id)
+    place = Place(settings.SANDBOX_FOLDER, sandbox_id)
+    data = bubblewrap.DATA if isolated.is_contained else str(place.data)
+    assert machine.run(where, f"cd {data} && rm announce.json && {left}").meta["exit_code"] == 0
+    assert begin(isolated, sandbox_id).boot_id != where.boot_id
 
 
 def test_bubblewrap_shows_the_code_of_the_action_server_and_nothing_else_of_ours(
