@@ -104,14 +104,14 @@ def report_unreachable(*, sandbox_id: UUID, boot_id: str) -> bool:
 
 def end_silent_life(*, sandbox_id: UUID, boot_id: str) -> None:
     """The life `boot_id` is there, and has not answered for SANDBOX_DEAD_AFTER seconds: it is ended, and the sandbox
-    missing from now on. Its files stay. Does nothing where the backend does not answer either."""
+    missing from now on. Its files stay. Does nothing where the backend cannot end it now."""
     runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
     if runtime is None:
         return
     release_connection()
     try:
         runtime_api.stop(**runtime.address, now=True)
-    except BackendSilent as error:
+    except SandboxError as error:
         log.warning("a silent sandbox cannot be ended", sandbox_id=str(sandbox_id), error=str(error))
         return
     reconcile.record_loss(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))
