@@ -9,6 +9,7 @@ from sandboxes.action_server.children import kill_tree, processes, send, tree
 from sandboxes.backends import runtime
 
 KILL_SECONDS = 5
+KILL_ATTEMPTS = 3
 POLL_SECONDS = 0.02
 
 
@@ -37,13 +38,19 @@ def end_life(pid: int, started: int, *, polite_seconds: float) -> None:
 
 
 def end_strays(sandbox_id: UUID, uid: int | None) -> None:
-    """Kills whatever still runs for the sandbox: under its user, or with its mark in the environment."""
+    """Kills whatever still runs for the sandbox: under its user, or with its mark in the environment.
+
+    It tries several times, however long that takes: who was frozen meanwhile, or on a machine with too much to do, has
+    waited long and killed once, and what a killed worker was just starting shows its mark only then.
+    """
     deadline = time.monotonic() + KILL_SECONDS
+    attempts = 0
     while strays := _strays(sandbox_id, uid):
-        if time.monotonic() > deadline:
+        if attempts >= KILL_ATTEMPTS and time.monotonic() > deadline:
             raise TimeoutError(f"Processes of the sandbox {sandbox_id} cannot be ended: {strays}.")
         kill_tree(strays)
         _wait_for_end(strays)
+        attempts += 1
 
 
 def _strays(sandbox_id: UUID, uid: int | None) -> list[int]:

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
-from sandboxes.backends import bubblewrap
+from sandboxes.backends import bubblewrap, processes, runtime
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.places import Place
 from sandboxes.backends.process import ProcessBackend
@@ -241,6 +241,17 @@ def test_a_pid_that_was_given_to_another_process_is_not_taken_for_the_sandbox(
     begin(plain, sandbox_id)
     handle = next(iter(plain.lives())).handle
     assert plain.poll(sandbox_id, {**handle, "started": handle["started"] - 1}) is not None
+
+
+def test_what_runs_for_a_sandbox_is_killed_however_late_it_is(
+    sandbox_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is for a worker that was frozen when it had just begun."""
+    monkeypatch.setattr(processes, "KILL_SECONDS", 0)
+    mark = {runtime.MARK: str(sandbox_id)}
+    with subprocess.Popen(["sleep", "60"], env=os.environ | mark) as stray:
+        processes.end_strays(sandbox_id, None)
+        assert stray.wait(5) == -signal.SIGKILL
 
 
 def test_a_start_that_takes_too_long_names_its_phase_and_leaves_nothing_running(
