@@ -131,7 +131,8 @@ class Executor:
                 future.result()
             except Unreachable as error:
                 self._on_unreachable(reachable, error)
-                if self.reach() == reachable:
+                again = self.reach()
+                if again and again.boot_id == reachable.boot_id:
                     return False
             else:
                 self._silence = 0.0

@@ -88,12 +88,7 @@ class Agent:
                     return
         except ShutdownError:
             pass
-        self.leave()
-
-    def leave(self) -> bool:
-        """Leaves the work to whoever comes next: to this process too, but for its end."""
         self.holder.leave()
-        return True
 
     def step(self) -> bool:
         """One move; what goes wrong in it is recorded. Returns whether the lease was given up."""
@@ -119,7 +114,8 @@ class Agent:
                     self.executor.execute(opened)
                     return False
                 if not self.executor.withdraw():
-                    return self.leave()
+                    self.holder.read_new()  # what comes meanwhile does not wait for the sandbox
+                    return False
                 return self.holder.rest(state, reason, cost=self.caller.cost)
             case Execute(opened):
                 if self.history.state != AgentState.RUNNING or self.executor.lacks_sandbox(opened):

@@ -11,7 +11,6 @@ from pytest_django import Settings
 from accounts.models import User
 from conversations import services
 from conversations.agent import inbox as inboxes
-from conversations.agent.loop import run
 from conversations.models import Conversation, Event
 from openhands_site.workers.models import Worker
 from sandboxes.backends import memory
@@ -223,13 +222,15 @@ def test_a_stop_that_the_sandbox_cannot_hear_stays_due_until_it_can(owner: User)
     life = Runtime.objects.filter(sandbox=conversation.sandbox_id)
     url = life.get().url
     life.update(url="http://127.0.0.1:1")
-    run(conversation.pk, worker())
+    taker = work_beside(conversation)
+    taker.join(1)
     conversation.refresh_from_db()
     assert conversation.due_since
-    assert conversation.lease_worker_id is None
+    assert name in memory.held
     life.update(url=url)
-    assert work(conversation).due_since is None
+    taker.join(10)
     until(lambda: name not in memory.held, seconds=1)
+    assert work(conversation).due_since is None
     dead.join(10)
 
 
