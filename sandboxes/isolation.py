@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 from django.conf import settings
@@ -54,7 +55,7 @@ def resolve() -> Isolation:
     reason = _try_bubblewrap(own_user)
     resolved = Isolation(not reason, own_user, cgroups.available(), reason)
     settings.SANDBOX_FOLDER.mkdir(parents=True, exist_ok=True)
-    draft = _file().with_suffix(f".{os.getpid()}")
+    draft = _file().with_suffix(f".{uuid4().hex}")  # several threads may find at once that there is none
     draft.write_text(json.dumps({**asdict(resolved), "euid": os.geteuid()}))
     draft.replace(_file())
     log.info(

@@ -1,5 +1,6 @@
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def test_what_was_resolved_holds_for_every_process_until_it_is_resolved_again(
     file.write_text(json.dumps(stored))
     assert isolation.current() == Isolation(False, False, (), "by hand")
     assert isolation.resolve() == resolved == isolation.current()
+
+
+def test_several_threads_may_resolve_it_at_once(home: Path) -> None:
+    """The drafts' names must not be one: who comes second would find the other's gone."""
+    with ThreadPoolExecutor(8) as threads:
+        resolved = {found.result(60) for found in [threads.submit(isolation.resolve) for _ in range(16)]}
+    assert resolved == {isolation.current()}
 
 
 @pytest.mark.parametrize(
