@@ -10,7 +10,7 @@ def main() -> None:
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import DatabaseError
+    from django.db import OperationalError, ProgrammingError
 
     try:
         settings._setup()  # type: ignore[misc]
@@ -18,7 +18,7 @@ def main() -> None:
         sys.exit(f"{error}")
     try:
         execute_from_command_line(sys.argv)
-    except DatabaseError as error:
+    except (OperationalError, ProgrammingError) as error:
         if "--traceback" in sys.argv:
             raise
         sys.exit(

@@ -21,7 +21,8 @@ def path_of(conversation_id: UUID, sha256: str) -> str:
 
 
 def store(conversation_id: UUID, data: bytes, media_type: str) -> BlobRef:
-    """Keeps `data` and returns its reference. Call it in the transaction that writes the event."""
+    """Keeps `data` and returns its reference. Call it in the transaction that writes the event, under
+    the conversation's lock: a file written after its deletion would be nobody's."""
     sha256 = hashlib.sha256(data).hexdigest()
     path = path_of(conversation_id, sha256)
     kept = default_storage.exists(path)

@@ -19,7 +19,7 @@ TASK = "conversations.tasks.remove_files"
 
 
 @receiver(post_delete, sender=Conversation)
-def order(instance: Conversation, **_: Any) -> None:
+def note_deletion(instance: Conversation, **_: Any) -> None:
     """However it was deleted: by its owner, or with them."""
     FileRemoval.objects.create(conversation_id=instance.pk)
     conversation_id = str(instance.pk)
@@ -27,7 +27,7 @@ def order(instance: Conversation, **_: Any) -> None:
 
 
 def remove(conversation_id: UUID) -> None:
-    """Carries out the order, if there is one. Repeatable."""
+    """Removes the files, where a deletion is noted. Repeatable."""
     due = FileRemoval.objects.filter(pk=conversation_id)
     if due.exists():
         blobs.remove_all(conversation_id)

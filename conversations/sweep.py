@@ -1,15 +1,14 @@
 """Finding work that no hint reached: conversations that are due, and files of deleted ones that are still there."""
 
-import time
 from collections.abc import Iterator
 from uuid import UUID
 
 from conversations import removal
 from conversations.models import Conversation, FileRemoval
 from openhands_site.workers import leases
+from openhands_site.workers.rhythm import Rhythm
 
-REMOVAL_SECONDS = 60
-_last_look = float("-inf")
+_removals = Rhythm(60)
 
 
 def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
@@ -20,10 +19,7 @@ def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
 
 def sweep_removals(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
     """Another: once a minute, for nobody waits, and what the storage refuses is not refused every 2 s."""
-    global _last_look  # noqa: PLW0603 - each worker process looks for itself
-    now = time.monotonic()
-    if now - _last_look < REMOVAL_SECONDS:
+    if not _removals.is_due():
         return
-    _last_look = now
     for removal_due in FileRemoval.objects.order_by("created_at")[:limit]:
         yield removal.TASK, str(removal_due.conversation_id)

@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 
 from openhands_site import health, startup
 
@@ -23,13 +22,9 @@ class DatabaseCommand(BaseCommand):
 
 
 def _prepare() -> None:
-    try:
+    with startup.answering_database():
         due = health.pending_migrations()
         is_new = bool(due) and not health.applied_migrations()
-    except DatabaseError as error:
-        raise CommandError(
-            f"The database does not answer; check DATABASE_URL. It says: {error}".strip()
-        ) from error
     if is_new:
         startup.prepare_database()
     elif due:

@@ -5,7 +5,8 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -55,17 +56,24 @@ def check_port(host: str, port: int) -> None:
 
 def prepare_database() -> int:
     """Brings the database up to date and makes it ours. Returns how many migrations were due."""
-    try:
+    with answering_database():
         for message in checks.check_installation(None, ["default"]):
             raise CommandError(f"{message.msg} {message.hint}")
         due = health.pending_migrations()
         call_command("migrate", interactive=False, verbosity=0)
         checks.claim_database()
+    return due
+
+
+@contextmanager
+def answering_database() -> Iterator[None]:
+    """Says it in a sentence where the database does not."""
+    try:
+        yield
     except DatabaseError as error:
         raise CommandError(
             f"The database does not answer; check DATABASE_URL. It says: {error}".strip()
         ) from error
-    return due
 
 
 def missing_assets() -> str:

@@ -98,11 +98,17 @@ class Supervisor:
         except OSError as error:  # no memory or no process to be had: it is tried again
             self._note_death(life, f"could not be started: {error}", life.started_at)
             return
+        reader = threading.Thread(target=self._read, args=(life, process), daemon=True)
+        try:
+            reader.start()
+        except RuntimeError as error:  # no thread to be had
+            process.kill()
+            process.wait()
+            self._note_death(life, f"could not be listened to: {error}", life.started_at)
+            return
         self._register.add(process.pid)
         life.process = process
-        reader = threading.Thread(target=self._read, args=(life, process), daemon=True)
         self._readers = [*filter(threading.Thread.is_alive, self._readers), reader]
-        reader.start()
 
     def _spawn(self, program: Program) -> "subprocess.Popen[str]":
         return subprocess.Popen(

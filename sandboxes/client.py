@@ -45,8 +45,11 @@ class Reachable:
 
 async def health(reachable: Reachable) -> Health:
     """Raises Unreachable within seconds where nothing of ours answers."""
-    async with _request("GET", reachable, "/health", _SHORT) as response:
-        return Health(**await response.json())
+    try:
+        async with _request("GET", reachable, "/health", _SHORT) as response:
+            return Health(**await response.json())
+    except (ActionRefused, _Unacceptable) as error:
+        raise Unreachable(f"Something else answers in the sandbox's place: {error}") from error
 
 
 async def put_action(reachable: Reachable, action_id: UUID, request: ActionRequest) -> Result:

@@ -1,4 +1,4 @@
-"""The size watch: no driver limits a folder's size, so a sandbox that has grown too large is stopped."""
+"""The size watch: few drivers limit a folder's size, so a sandbox that has grown too large is stopped."""
 
 import threading
 
@@ -17,8 +17,6 @@ TOO_LARGE = (
     "The sandbox was stopped: its files take {size} MB and SANDBOX_DISK_MB allows {limit}. "
     "Its files are kept; an operator can raise the limit or remove the sandbox."
 )
-
-
 _one_at_a_time = threading.Lock()
 
 
@@ -53,5 +51,17 @@ def _stop_oversized(runtimes: list[Runtime], backend: str) -> None:
     for runtime in here:
         size = sizes[runtime.sandbox_id] // MEGABYTE
         if limit and size > limit:
-            runtime_api.stop(**runtime.address, now=True)
-            record_loss(runtime, TOO_LARGE.format(size=size, limit=limit))
+            _stop(runtime, TOO_LARGE.format(size=size, limit=limit))
+
+
+def _stop(runtime: Runtime, reason: str) -> None:
+    try:
+        runtime_api.stop(**runtime.address, now=True)
+    except (OSError, SandboxError) as error:
+        log.warning(
+            "a sandbox that is too large cannot be ended",
+            sandbox_id=str(runtime.sandbox_id),
+            error=str(error),
+        )
+    else:
+        record_loss(runtime, reason)

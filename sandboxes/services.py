@@ -111,7 +111,7 @@ def end_silent_life(*, sandbox_id: UUID, boot_id: str) -> None:
     release_connection()
     try:
         runtime_api.stop(**runtime.address, now=True)
-    except SandboxError as error:
+    except (OSError, SandboxError) as error:
         log.warning("a silent sandbox cannot be ended", sandbox_id=str(sandbox_id), error=str(error))
         return
     reconcile.record_loss(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))

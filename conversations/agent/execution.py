@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from conversations import blobs
+from conversations import blobs, timeline
 from conversations.agent.history import OpenAction
 from conversations.agent.holder import Holder
 from conversations.agent.inbox import Inbox
@@ -201,6 +201,8 @@ class Executor:
         fault_points.reach("agent-action-done")
         self._silence = 0.0
         with transaction.atomic():
+            # A deletion waits for it, and takes the files along that are written in here.
+            timeline.lock(self.holder.id, fence=self.holder.fence)
             content = [self._part(part) for part in result.content]
             self._append(opened, outcome, content, result.meta, reachable.boot_id)
         fault_points.reach("agent-action-stored")

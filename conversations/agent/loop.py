@@ -130,7 +130,9 @@ class Agent:
     def begin_running(self) -> bool:
         """Sees to it that there is a sandbox and that the log says `running`. Returns whether it has to wait for
         the sandbox, with the lease given up."""
-        self.executor.withdraw()
+        if not self.executor.withdraw():
+            self.holder.read_new()
+            return False  # it is asked again: `running` would say that the sandbox has heard of the stop
         reachable = self.executor.reach()
         if reachable is None:
             return self.wait_for_sandbox()

@@ -1,5 +1,6 @@
 """Which model a conversation uses, with whose key, who makes it, and what it costs."""
 
+import re
 from contextlib import suppress
 from decimal import Decimal
 
@@ -99,14 +100,7 @@ def describe_budget_problem(name: str) -> str:
 
 
 def is_a_name(name: str) -> bool:
-    """Some providers of LiteLLM's take a URL for a name, which would send the key there."""
-    return (
-        bool(name)
-        and name.isprintable()
-        and " " not in name
-        and "://" not in name
-        and name == name.strip("/")
-    )
+    return re.fullmatch(settings.MODEL_NAME, name) is not None
 
 
 def _configured_price() -> Price | None:

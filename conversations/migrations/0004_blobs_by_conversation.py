@@ -11,6 +11,8 @@ def move(apps, schema_editor):
         old, new = f"{sha256[:2]}/{sha256}", f"{conversation_id}/{sha256}"
         if default_storage.exists(old):
             shared.add(old)
+            if default_storage.exists(new) and default_storage.size(new) != default_storage.size(old):
+                default_storage.delete(new)  # a full disk or a kill cut it short
             if not default_storage.exists(new):
                 with default_storage.open(old) as file:
                     default_storage.save(new, file)

@@ -57,9 +57,9 @@ SANDBOX_LABELS: dict[str, str] = {
     SandboxState.MISSING: "Sandbox asleep",  # as after a restart: it starts again when the agent needs it
     "none": "No sandbox",
 }
-# States that the page shows by its header alone, or by the error before them; a line of their own would only be noise.
-# What follows one of these began no earlier than it.
+# What follows one of these in the log began no earlier than it.
 STEPS = {"action", "observation", "agent_state_changed"}
+# States that the page shows by its header alone, or by the error before them; a line of their own would only be noise.
 QUIET_STATES = {AgentState.STARTING, AgentState.RUNNING, AgentState.IDLE, AgentState.FINISHED}
 ORDER_LABELS = {
     "pause": "Asked to pause after the current action",

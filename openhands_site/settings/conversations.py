@@ -2,9 +2,9 @@
 
 from openhands_site import env
 
-LLM_MODEL = env.matching(
-    "LLM_MODEL", "scripted/demo", r"(?!.*://)[^\s/](\S*[^\s/])?", "anthropic/claude-sonnet-4-5"
-)
+# Nothing that cannot be seen. Some providers of LiteLLM's take a URL for a name, which would send the key there.
+MODEL_NAME = r"(?!/)(?!.*://)[\w\x21-\x7e]+(?<!/)"
+LLM_MODEL = env.matching("LLM_MODEL", "scripted/demo", MODEL_NAME, "anthropic/claude-sonnet-4-5")
 LLM_API_KEY = env.text("LLM_API_KEY")
 LLM_BASE_URL = env.url("LLM_BASE_URL", ("http", "https"))
 LLM_STREAM = env.flag("LLM_STREAM", True)

@@ -43,9 +43,7 @@ class Session:
         self.directory = workspace
         self.started = 0.0
         self.use = asyncio.Lock()  # held by the one action that uses the session
-        self.is_being_left: Callable[[], bool] = lambda: (
-            False
-        )  # whether that one was interrupted and ends soon
+        self.is_being_left: Callable[[], bool] = bool  # whether that one was interrupted and ends soon
         self.is_silent = False
         self._workspace = workspace
         self._outputs = outputs

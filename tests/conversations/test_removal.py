@@ -14,6 +14,7 @@ from conversations import blobs, removal, sweep, tasks
 from conversations.events import BlobRef
 from conversations.models import Conversation, FileRemoval
 from conversations.services import delete_conversation, start_conversation
+from openhands_site.workers.rhythm import Rhythm
 
 BYTES = b"the same in both"
 
@@ -68,7 +69,7 @@ def test_what_a_killed_process_did_not_remove_a_sweep_finds(
     conversation: Conversation, owner: User, ref: BlobRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delete_conversation(conversation_id=conversation.pk, by=owner)
-    monkeypatch.setattr(sweep, "_last_look", float("-inf"))
+    monkeypatch.setattr(sweep, "_removals", Rhythm(60))
     found = list(sweep.sweep_removals(uuid.uuid4(), 10))
     assert found == [(removal.TASK, str(conversation.pk))]
     assert list(sweep.sweep_removals(uuid.uuid4(), 10)) == []  # not again within the minute

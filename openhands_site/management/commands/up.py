@@ -122,9 +122,8 @@ class Command(BaseCommand):
         if settings.LOG_JSON:
             log.info(text.strip())
         else:
-            with suppress(
-                OSError
-            ):  # the terminal is gone, or its disk full: what is at hand is to be done all the same
+            # The terminal is gone, or its disk full: what is at hand is to be done all the same.
+            with suppress(OSError):
                 self.stdout.write(text)
                 self.stdout.flush()
 

@@ -1,7 +1,7 @@
 """A user's image as a sandbox: our action server put on top, once, by the image's own shell and Python.
 
-What the image brings runs as root then. So it runs in a container without a network, within the limits of a sandbox,
-with no rights but over the image's files, and not for long.
+What the image brings runs as root then. So it runs in a container without a network, within a sandbox's limits of
+memory, processors and processes, with no rights but over the image's files, and not for long.
 """
 
 import io

@@ -54,9 +54,8 @@ def work_beside(conversation: Conversation) -> threading.Thread:
         finally:
             connection.close()
 
-    thread = threading.Thread(
-        target=target, daemon=True
-    )  # one that hangs must not keep the tests from ending
+    # One that hangs must not keep the tests from ending.
+    thread = threading.Thread(target=target, daemon=True)
     thread.start()
     return thread
 

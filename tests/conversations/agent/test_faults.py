@@ -211,7 +211,8 @@ def test_a_stop_with_nobody_at_work_wakes_a_worker_that_ends_the_command(owner: 
     assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
 
 
-def test_a_stop_that_the_sandbox_cannot_hear_stays_due_until_it_can(owner: User) -> None:
+@pytest.mark.parametrize("says", ["", "Do something else"])
+def test_a_stop_that_the_sandbox_cannot_hear_stays_due_until_it_can(owner: User, says: str) -> None:
     name = uuid4().hex
     conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
     dead = work_beside(conversation)
@@ -224,8 +225,12 @@ def test_a_stop_that_the_sandbox_cannot_hear_stays_due_until_it_can(owner: User)
     life.update(url="http://127.0.0.1:1")
     taker = work_beside(conversation)
     taker.join(1)
+    if says:
+        services.send_message(conversation_id=conversation.pk, by=owner, text=says)
+        taker.join(1)
     conversation.refresh_from_db()
     assert conversation.due_since
+    assert conversation.agent_state == "stopped"
     assert name in memory.held
     life.update(url=url)
     taker.join(10)

@@ -5,6 +5,7 @@ what the person said is answered, and nothing of it is doubled or lost.
 """
 
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +13,12 @@ from threading import Thread
 from uuid import UUID
 
 import pytest
+from django.core.files.storage import default_storage
 from django.db import connection
 from pytest_django import Settings
 
 from accounts.models import User
-from conversations import services, wire
+from conversations import removal, services, wire
 from conversations.agent.loop import run
 from conversations.models import Conversation, LLMCall
 from sandboxes import provisioning
@@ -43,6 +45,9 @@ WORKING = [
     "agent-rested",
 ]
 FINISH = calls(call("finish", message="All done."))
+PNG = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
 
 
 @pytest.fixture
@@ -195,19 +200,25 @@ def test_a_conversation_deleted_while_its_sandbox_starts_leaves_nothing(
 
 
 @pytest.mark.parametrize("point", WORKING)
-def test_a_conversation_deleted_at_any_moment_leaves_nothing(owner: User, points: Points, point: str) -> None:
-    conversation = start(owner, [calls(call("terminal", command="echo one")), FINISH])
+def test_a_conversation_deleted_at_any_moment_leaves_nothing(
+    owner: User, points: Points, settings: Settings, point: str
+) -> None:
+    """What it sees is an image, whose file is written beside the log."""
+    conversation = start(owner, [calls(call("file_editor", command="view", path="seen.png")), FINISH])
     sandbox_id = conversation.sandbox_id
     assert sandbox_id
     provisioning.bring(sandbox_id, worker())
+    (settings.SANDBOX_FOLDER / str(sandbox_id) / "seen.png").write_bytes(PNG)
     points.arm(point)
     with ThreadPoolExecutor(1) as threads:
         working = threads.submit(in_thread_of_its_own, run, conversation.pk, worker())
         points.await_reached(point)
         services.delete_conversation(conversation_id=conversation.pk, by=owner)
+        removal.remove(conversation.pk)
         points.release(point)
         working.result(20)
     provisioning.bring(sandbox_id, worker())
+    assert not default_storage.exists(str(conversation.pk))
     assert not Sandbox.objects.exists()
     assert not LLMCall.objects.exists()
     assert sandbox_id not in {life.sandbox_id for life in MemoryBackend().lives()}

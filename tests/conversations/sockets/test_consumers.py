@@ -442,12 +442,15 @@ async def test_a_client_that_sends_rubbish_and_reads_nothing_is_not_answered_for
 @contextmanager
 def without_table(table: str) -> Iterator[None]:
     """No outage, but an error of the database on demand."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} RENAME TO put_away")
+    _rename(table, "put_away")
     yield
-    connection.close()  # another thread's by now, perhaps, and SQLite would name from the schema that it knew before
+    _rename("put_away", table)
+
+
+def _rename(table: str, name: str) -> None:
+    connection.close()  # the thread's, which may know the schema as it was before another thread's renaming
     with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE put_away RENAME TO {table}")
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 async def test_while_nobody_can_tell_who_may_enter_a_client_is_asked_to_come_again(
