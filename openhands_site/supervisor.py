@@ -102,8 +102,8 @@ class Supervisor:
         try:
             reader.start()
         except RuntimeError as error:  # no thread to be had
-            process.kill()
-            process.wait()
+            with process:  # which closes its pipe and waits for it
+                process.kill()
             self._note_death(life, f"could not be listened to: {error}", life.started_at)
             return
         self._register.add(process.pid)

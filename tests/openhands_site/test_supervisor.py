@@ -99,6 +99,19 @@ def test_a_program_that_cannot_be_started_now_is_tried_again(tmp_path: Path) -> 
     supervisor.end("a")
 
 
+def test_a_program_whose_lines_no_thread_can_read_is_ended_and_tried_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with capture_logs() as logs, monkeypatch.context() as without_threads:
+        without_threads.setattr(threading.Thread, "start", refuse)
+        run.start("a", f"import os; print(os.getpid(), flush=True); {SLEEP}")
+    assert "could not be listened to" in logs[0]["how"]
+    run.watch_until(lambda: len(run.printed("a")) == 1)
+
+
 def test_every_line_is_handed_on_also_one_that_is_no_utf8(run: Run) -> None:
     run.start("a", "import sys; sys.stdout.buffer.write(b'one\\n\\xff two\\n'); sys.stderr.write('three\\n')")
     run.watch_until(lambda: len(run.printed("a")) >= 3)

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 import time
 import uuid
 from dataclasses import replace
@@ -105,6 +106,25 @@ def test_a_cancelled_wait_leaves_the_action_running(where: Reachable) -> None:
     waiting.cancel()
     memory_backend.release("on")
     assert put(where, action_id, "hold on").content[0].text == "done\n"
+
+
+@pytest.mark.parametrize("code", ["discarded", "anything"])
+def test_who_refuses_to_say_that_it_is_well_is_something_else(where: Reachable, code: str) -> None:
+    body = json.dumps({"code": code, "message": "No."}).encode()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 410 Gone\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        writer.close()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            await client.health(replace(where, url=f"http://127.0.0.1:{port}"))
+
+    with pytest.raises(Unreachable, match="Something else answers"):
+        async_thread.run(ask()).result(10)
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(
