@@ -4,11 +4,11 @@ As root on a machine or in a privileged container we may; elsewhere nothing is l
 A program puts itself into the groups before it becomes the sandbox, so nothing it starts is ever outside.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from django.conf import settings
 
@@ -30,7 +30,7 @@ class Group:
 def available() -> tuple[str, ...]:
     """Which of memory, cpu and processes can be limited here, found out by making groups."""
     probe = SandboxSpec(memory_mb=64, cpus=1, processes=64)
-    name = f"probe-{os.getpid()}"
+    name = f"probe-{uuid4().hex}"  # several threads may find it out at once
     found = []
     for limit in _CONTROLLERS:
         with suppress(OSError):
