@@ -28,7 +28,7 @@ test: ## Run the tests (ARGS="-k name" chooses; what needs a missing service is 
 
 faults: ## Kill, freeze and cut off everything, for half an hour (FAULTS_LONG=0: for some minutes, as CI does)
 	@$(BOOTSTRAP) development assets
-	@FAULTS_LONG=$(or $(FAULTS_LONG),1) $(IN_VENV) -m pytest tests/faults -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@FAULTS_LONG=$(or $(FAULTS_LONG),1) $(IN_VENV) -m pytest tests/faults -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## Check style, formatting, and which module may import which
 	@$(BOOTSTRAP) development

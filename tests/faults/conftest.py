@@ -1,4 +1,4 @@
-"""Databases of their own for the installations that are broken here, one seed a run, and the longest tests first."""
+"""Databases of their own for the installations that are broken here, one seed a run, and the longest files first."""
 
 import os
 import random
@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 NewDatabase = Callable[[], str]
-# They take a minute and more each: who begins with a short one waits for one of them in the end.
-LONGEST = ("test_kills.py", "test_sockets.py", "test_200_kills", "test_with_redis_away")
+# They take minutes each: who begins with a short one waits for one of them in the end.
+LONGEST = ("test_outages.py", "test_random.py", "test_kills.py", "test_sockets.py")
 
 
 def pytest_configure() -> None:

@@ -15,7 +15,6 @@ from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import GOES_ON_SECONDS, Deployment, Task, await_value, descendants, processes
 
 pytestmark = [
-    pytest.mark.xdist_group("kills"),
     pytest.mark.service("bwrap"),
     pytest.mark.service("redis"),
     pytest.mark.timeout(240),

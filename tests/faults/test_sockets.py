@@ -31,7 +31,6 @@ from tests.fakes.redis_process import RedisProcess
 LONG = os.environ.get("FAULTS_LONG") == "1"
 CROWD_SECONDS = 600 if LONG else 60
 pytestmark = [
-    pytest.mark.xdist_group("sockets"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.service("redis"),
     pytest.mark.timeout(CROWD_SECONDS + 200),

@@ -16,7 +16,6 @@ from tests.faults.invariants import check_log
 from tests.journeys.installation import events_of, wait_for_state
 
 pytestmark = [
-    pytest.mark.xdist_group("stops"),
     pytest.mark.service("bwrap"),
     pytest.mark.service("redis"),
     pytest.mark.timeout(240),
