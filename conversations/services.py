@@ -77,7 +77,7 @@ def start_conversation(
 def send_message(*, conversation_id: UUID, by: User, text: str, client_id: UUID | None = None) -> Event:
     """Says something to the agent. It resumes every resting state but `paused`, and a running agent reads it next."""
     message = Message(text=_checked_text(text), by=by.pk)
-    with _saying():
+    with _saying(client_id):
         conversation = _locked(conversation_id, by)
         if earlier := _sent_before(conversation, client_id, message):
             return earlier
@@ -91,7 +91,7 @@ def give_order(
     """Pauses, resumes or stops the agent. Where no live worker holds the conversation it takes effect at once,
     else the worker carries it out: a stop within a second, a pause after the current action."""
     control = Control(order=order, by=by.pk, client_id=client_id)
-    with _saying():
+    with _saying(client_id):
         conversation = _locked(conversation_id, by)
         if earlier := _sent_before(conversation, client_id, control):
             return earlier
@@ -137,12 +137,14 @@ def _locked(conversation_id: UUID, by: User) -> Conversation:
 
 
 @contextmanager
-def _saying() -> Iterator[None]:
-    """A transaction in which a client_id becomes an event's id, unless another conversation's takes it meanwhile."""
+def _saying(client_id: UUID | None) -> Iterator[None]:
+    """A transaction in which `client_id` becomes an event's id, unless another conversation's takes it meanwhile."""
     try:
         with transaction.atomic():
             yield
     except IntegrityError:
+        if client_id is None:
+            raise
         raise ConflictError(ID_USED, field="client_id") from None
 
 

@@ -201,8 +201,6 @@ class Executor:
         fault_points.reach("agent-action-done")
         self._silence = 0.0
         with transaction.atomic():
-            # A deletion waits for it, and takes the files along that are written in here.
-            timeline.lock(self.holder.id, fence=self.holder.fence)
             content = [self._part(part) for part in result.content]
             self._append(opened, outcome, content, result.meta, reachable.boot_id)
         fault_points.reach("agent-action-stored")
@@ -210,6 +208,8 @@ class Executor:
 
     def _part(self, part: protocol.Part) -> Part:
         if part.type == "image":
+            # A deletion waits for it, and takes the file along.
+            timeline.lock(self.holder.id, fence=self.holder.fence)
             return ImagePart(image=blobs.store(self.holder.id, b64decode(part.data), part.media_type))
         return TextPart(text=part.text)
 

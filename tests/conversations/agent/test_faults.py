@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -173,19 +174,21 @@ def test_a_stop_of_a_dead_workers_conversation_closes_its_actions_and_shuts_the_
     assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
 
 
-def deafen(conversation: Conversation) -> None:
-    """Its worker hears of no order any more, as one that is dead or frozen."""
+def held_by_a_deaf_worker(owner: User) -> tuple[Conversation, str, Thread]:
+    """A conversation in a command that goes on until its name is released, or it is ended. The worker in the thread
+    hears of no order any more, as one that is dead or frozen."""
+    name = uuid4().hex
+    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
+    thread = work_beside(conversation)
+    until(lambda: name in memory.held)
     inboxes.reader().inboxes.pop(conversation.pk)
+    return conversation, name, thread
 
 
 def test_a_stop_that_a_dead_worker_did_not_hear_ends_its_command_when_another_takes_over(
     owner: User,
 ) -> None:
-    name = uuid4().hex
-    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
-    dead = work_beside(conversation)
-    until(lambda: name in memory.held)
-    deafen(conversation)
+    conversation, name, dead = held_by_a_deaf_worker(owner)
     services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
     assert kinds(conversation)[-1] == "order:stop"
     bury(conversation)
@@ -196,11 +199,7 @@ def test_a_stop_that_a_dead_worker_did_not_hear_ends_its_command_when_another_ta
 
 
 def test_a_stop_with_nobody_at_work_wakes_a_worker_that_ends_the_command(owner: User) -> None:
-    name = uuid4().hex
-    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
-    dead = work_beside(conversation)
-    until(lambda: name in memory.held)
-    deafen(conversation)
+    conversation, name, dead = held_by_a_deaf_worker(owner)
     bury(conversation)
     services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
     assert kinds(conversation)[-1] == "state:stopped"
@@ -213,11 +212,7 @@ def test_a_stop_with_nobody_at_work_wakes_a_worker_that_ends_the_command(owner: 
 
 @pytest.mark.parametrize("says", ["", "Do something else"])
 def test_a_stop_that_the_sandbox_cannot_hear_stays_due_until_it_can(owner: User, says: str) -> None:
-    name = uuid4().hex
-    conversation = start(owner, [calls(call("terminal", command=f"hold {name}")), FINISH])
-    dead = work_beside(conversation)
-    until(lambda: name in memory.held)
-    deafen(conversation)
+    conversation, name, dead = held_by_a_deaf_worker(owner)
     bury(conversation)
     services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
     life = Runtime.objects.filter(sandbox=conversation.sandbox_id)
