@@ -76,14 +76,15 @@ def test_an_update_changes_what_was_named_and_tells_how_many(conversations: list
     update = PreparedUpdate(
         lambda: Conversation.objects.filter(pk=ID), "title", "due_since", "lease_worker", updated_at=Now()
     )
-    before = conversations[0].updated_at
+    Conversation.objects.update(updated_at=NOW)
     given = {"title": "New", "due_since": NOW, "lease_worker_id": None}
     assert update.run(id=conversations[0].pk, **given) == 1
     assert update.run(id=uuid4(), **given) == 0
     changed, other = Conversation.objects.get(pk=conversations[0].pk), conversations[1]
     other.refresh_from_db()
     assert (changed.title, changed.due_since, changed.max_steps, other.title) == ("New", NOW, 0, "Task 1")
-    assert changed.updated_at != before
+    assert changed.updated_at != NOW
+    assert other.updated_at == NOW
 
 
 def test_an_insert_writes_the_row_and_leaves_the_rest_to_the_database(
