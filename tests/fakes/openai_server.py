@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -31,13 +31,15 @@ class Turn:
 
     Misbehaviour: `status` other than 200 with `message`; `delay` seconds before anything; `pause` seconds between
     the pieces of a stream; `cut_after` that many pieces the connection breaks; `malformed` sends bytes that are
-    no JSON; `finish` None ends the stream without saying that it ended.
+    no JSON; `finish` None ends the stream without saying that it ended. A stream tells the usage in a piece of its own,
+    with the piece that ends the reply, with every piece, or never.
     """
 
     text: str = ""
     reasoning: str = ""
     tool_calls: Sequence[dict[str, Any]] = ()
     usage: dict[str, Any] | None = None
+    usage_told: Literal["alone", "at the end", "always", "never"] = "alone"
     finish: str | None = "stop"
     status: int = 200
     message: str = ""
@@ -236,7 +238,7 @@ def _completion(body: dict[str, Any], turn: Turn) -> dict[str, Any]:
 
 
 def _chunks(body: dict[str, Any], turn: Turn) -> list[dict[str, Any]]:
-    """As OpenAI sends them: id and name of a call only in its first piece, usage alone in the last chunk."""
+    """As OpenAI sends them: id and name of a call only in its first piece, usage by itself alone in the last chunk."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"reasoning_content": piece} for piece in _pieces(turn.reasoning, turn.piece)]
     deltas += [{"content": piece} for piece in _pieces(turn.text, turn.piece)]
@@ -254,7 +256,10 @@ def _chunks(body: dict[str, Any], turn: Turn) -> list[dict[str, Any]]:
         choices.append({"index": 0, "delta": {}, "finish_reason": _finish(turn)})
     chunks = [{**envelope, "choices": [choice]} for choice in choices]
     if turn.finish is not None and body.get("stream_options", {}).get("include_usage"):
-        chunks.append({**envelope, "choices": [], "usage": _usage(body, turn)})
+        if turn.usage_told == "alone":
+            chunks.append({**envelope, "choices": []})
+        for chunk in {"never": [], "always": chunks}.get(turn.usage_told, chunks[-1:]):
+            chunk["usage"] = _usage(body, turn)
     return chunks
 
 

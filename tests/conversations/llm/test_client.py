@@ -2,6 +2,7 @@ import copy
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -96,6 +97,29 @@ def test_arguments_that_are_no_json_come_as_they_are(call_to: CallTo, both_ways:
     with OpenAIServer([Turn.call("terminal", '{"command": "ls')]) as server:
         [made] = call_to(server).run().tool_calls
     assert made.arguments == '{"command": "ls'
+
+
+@pytest.mark.parametrize("told", ["alone", "at the end", "always"])
+def test_a_stream_may_tell_its_usage_anywhere(call_to: CallTo, told: Any) -> None:
+    with OpenAIServer([replace(TWO_CALLS, usage_told=told), TWO_CALLS]) as server:
+        call = call_to(server)
+        told_there, told_alone = call.run(), call.run()
+    assert told_there.usage == told_alone.usage
+    assert told_there.usage.cached_tokens == 600
+    assert len({seen.connection for seen in server.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    "lacks_it", [Turn(text="Hello.", usage_told="never"), Turn(text="Hello.", cut_after=3)]
+)
+def test_a_reply_whose_usage_never_comes_is_kept_and_its_tokens_are_counted(
+    call_to: CallTo, lacks_it: Turn
+) -> None:
+    with OpenAIServer([lacks_it]) as server:
+        reply = call_to(server).run()
+    assert (reply.text, reply.attempts) == ("Hello.", 1)
+    assert reply.usage.prompt_tokens
+    assert reply.usage.completion_tokens
 
 
 def test_a_price_that_is_not_known_leaves_the_cost_unknown(call_to: CallTo) -> None:
