@@ -196,13 +196,16 @@ class Installation:
         assert answer.status_code == 201, answer.text
         return Conversation(answer.json()["id"], mark, posted_at)
 
-    def release(self, count: int) -> None:
-        """Lets those go on that were filed as held, once so many of them have come to their first call."""
+    def release(self, count: int, over: float = 0.0) -> float:
+        """Lets those go on that were filed as held, once so many of them have come to their first call: all in one
+        moment, or spread evenly over so many seconds. Returns when that was."""
         deadline = time.monotonic() + REST_SECONDS
         while httpx.get(f"{self.provider_url}/held", trust_env=False).json() < count:
             assert time.monotonic() < deadline, "the conversations did not all come to their first call"
             time.sleep(0.1)
-        httpx.get(f"{self.provider_url}/release", trust_env=False)
+        released = time.time()
+        httpx.get(f"{self.provider_url}/release", params={"over": over}, trust_env=False)
+        return released
 
     def calls(self, mark: str) -> list[tuple[float, float]]:
         """When each call of the model came and was answered."""

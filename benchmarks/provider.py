@@ -3,7 +3,7 @@
 `python -m benchmarks.provider` prints its base URL and serves until its standard input ends. A model's name says what
 it does: `steps-<N>-<milliseconds>-<mark>` calls the terminal with `echo 0`, `echo 1`, … N times, each after so many
 milliseconds, and then finishes; with a mark that begins with `held`, the first call waits for `GET /release`, so that
-many begin at once. It parses nothing of a request but its length, the model's name and how many replies it holds, so
+many begin at once, or with `?over=<seconds>` evenly over that time. It parses nothing of a request but its length, the model's name and how many replies it holds, so
 that what is measured is not its own work. `GET /requests/<mark>` tells when each request had come whole and was answered
 (seconds of the machine's monotonic clock); `GET /held` tells how many wait.
 """
@@ -64,10 +64,15 @@ class Connection(asyncio.Protocol):
 
 def _told(path: str) -> object:
     """The answer to whoever measures."""
-    if path == "/release":
-        while held:
-            held.pop()()
-    return len(held) if path in {"/held", "/release"} else seen.get(path.rpartition("/")[2], [])
+    if path == "/held":
+        return len(held)
+    if path.startswith("/release"):
+        over = float(path.partition("?over=")[2] or 0)
+        for place, answer in enumerate(held):
+            asyncio.get_running_loop().call_later(over * place / len(held), answer)
+        held.clear()
+        return 0
+    return seen.get(path.rpartition("/")[2], [])
 
 
 def _chunks(made: int, steps: int, prompt_tokens: int) -> list[dict[str, Any] | None]:
