@@ -1,8 +1,8 @@
 """Clients of the sockets, in a process of their own that does next to nothing, so that it does not measure itself.
 
 `python -m benchmarks.watching` reads its order from standard input (`{"port", "key", "sockets": [[conversation id,
-after], …]}`), says `ready` when all have been told of everything so far, and at the end of its input writes what
-each saw: the sequence of every event and when the frame that held it had come whole, by the clock of the day.
+after], …]}`), says `ready` when all have been told of everything so far, and at the end of its input, when nothing
+comes any more, writes what each saw: the sequence of every event and when the frame that held it had come whole, by the clock of the day.
 """
 
 import json
@@ -23,6 +23,7 @@ from typing import Any, Self
 ROOT = Path(__file__).resolve().parents[1]
 SEQUENCE = re.compile(rb'\{"sequence":\s*(\d+)')
 SEEN_EVERY = 128 * 1024  # bytes; the server waits after 1,000 events or 4 MB that were not said to be seen
+QUIET_SECONDS = 0.3  # what was told last may still be on its way when the input ends
 # Reading a frame's sequences is left for afterwards; what must be known at once is whether the replay has ended.
 REPLAYED = b'"replayed"'
 Arrivals = dict[int, float]
@@ -101,18 +102,18 @@ def main() -> None:
         sockets.append(opened)
         selector.register(opened.line, selectors.EVENT_READ, opened)
     selector.register(sys.stdin, selectors.EVENT_READ)
-    is_ready = False
-    while True:
-        for chosen, _ in selector.select():
-            if chosen.data is None:
-                json.dump(
-                    [[each.replayed_at - each.begun_at, each.arrivals()] for each in sockets], sys.stdout
-                )
-                return
-            chosen.data.read()
+    is_ready = is_over = False
+    while chosen := selector.select(QUIET_SECONDS if is_over else None):
+        for key, _ in chosen:
+            if key.data is None:
+                is_over = True
+                selector.unregister(sys.stdin)
+            else:
+                key.data.read()
         if not is_ready and all(each.is_replayed for each in sockets):
             is_ready = True
             os.write(1, b"ready\n")
+    json.dump([[each.replayed_at - each.begun_at, each.arrivals()] for each in sockets], sys.stdout)
 
 
 class Watchers:
