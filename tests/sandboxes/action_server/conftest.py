@@ -17,13 +17,22 @@ import pytest
 from sandboxes.protocol import Result
 
 KEY = "open-sesame"
+MODULE = "sandboxes.action_server"
+START = f"import runpy; runpy.run_module({MODULE!r}, run_name='__main__')"
 ROOT = Path(__file__).parents[3]
 
 
 class Server:
-    """A started action server; `folder` holds its workspace `ws` and its `data`."""
+    """A started action server; `folder` holds its workspace `ws` and its `data`, `prelude` is what Python does before."""
 
-    def __init__(self, folder: Path, *options: str, key_on_stdin: bool = False, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        key_on_stdin: bool = False,
+        prelude: str = "",
+        **environment: str,
+    ) -> None:
         self.folder = folder
         self.workspace = folder / "ws"
         self.home = folder / "home"
@@ -33,9 +42,10 @@ class Server:
         announce = folder / "announced"
         # pytest tells there which test is on, and its parameters: keys that are almost right, of one.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        start = ("-c", f"{prelude}\n{START}") if prelude else ("-m", MODULE)
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "sandboxes.action_server", "--announce", str(announce), *options),
+                *(sys.executable, *start, "--announce", str(announce), *options),
                 *("--workspace", str(self.workspace), "--data", str(folder / "data")),
                 *("--key-file", "-" if key_on_stdin else str(self.key_file)),
             ],

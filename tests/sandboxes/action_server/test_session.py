@@ -1,15 +1,18 @@
 """Long-running commands, interrupting and resetting."""
 
+import os
+import signal
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sandboxes.protocol import Result
 
-from .conftest import Conversation, eventually, is_alive
+from .conftest import Conversation, Server, eventually, is_alive
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready', flush=True)"
 
@@ -148,14 +151,22 @@ def test_a_shell_that_cannot_be_interrupted_is_replaced(conversation: Conversati
     assert conversation.text("echo back").startswith("back\n[This ran in a fresh shell")
 
 
-def test_what_comes_while_an_interrupted_command_still_ends_waits_for_it(conversation: Conversation) -> None:
+def test_what_comes_while_an_interrupted_command_still_ends_waits_for_it(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
     """Ending what ignores an interrupt takes seconds, and a message after a stop comes sooner."""
-    stubborn = Started(conversation, "trap '' INT; while :; do :; done")
+    patient = "from sandboxes.action_server import session; session._SIGINT_SECONDS = 600"
+    conversation = Conversation(start_server(prelude=patient))
+    stubborn = Started(conversation, f"echo $$ > {tmp_path}/shell; trap '' INT; while :; do :; done")
+    [shell] = pids(tmp_path / "shell", 1)
     conversation.server.request("POST", f"/actions/{stubborn.action_id}/interrupt")
     second, third = Started(conversation, "touch never_ran"), Started(conversation, "echo third")
-    assert second.interrupt().outcome == "interrupted"
-    stubborn.join(10)
-    third.join(10)
+    conversation.server.request("POST", f"/actions/{second.action_id}/interrupt")
+    os.kill(shell, signal.SIGKILL)
+    for started in (stubborn, second, third):
+        started.join(20)
+    assert stubborn.result().outcome == "interrupted"
+    assert second.result().outcome == "interrupted"
     assert third.result().content[0].text.startswith("third")
     assert "No such file" in conversation.text("cat never_ran")
 
