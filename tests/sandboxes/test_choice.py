@@ -56,7 +56,7 @@ def test_an_engine_that_is_frozen_is_not_waited_for(tmp_path: Path) -> None:
         frozen.listen()
         begun = time.monotonic()
         said = chosen(DOCKER_HOST=f"unix://{tmp_path}/engine.sock")
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 45
     assert said.startswith(
         "Choice(backend='process', reason='Docker is not used: The Docker engine does not answer (it says"
     )

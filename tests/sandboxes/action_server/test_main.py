@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stopwatch import Stopwatch
+
 from .conftest import KEY, ROOT, Conversation, Server, eventually, is_alive
 
 Start = Callable[..., Server]
@@ -78,17 +80,17 @@ def test_sigterm_ends_every_descendant(start_server: Start, tmp_path: Path) -> N
     assert all(map(is_alive, pids))
     begun = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert not any(map(is_alive, pids))
 
 
 def test_an_idle_server_ends_at_once(start_server: Start) -> None:
     server = start_server()
     Conversation(server).terminal("true")
-    begun = time.monotonic()
-    server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(10) == 0
-    assert time.monotonic() - begun < 1.5
+    with Stopwatch() as taken:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(10) == 0
+    assert taken.seconds < 1.5
 
 
 def test_sigterm_ends_a_server_with_a_running_action(start_server: Start) -> None:

