@@ -21,7 +21,7 @@ from sandboxes.action_server.actions import Actions, Tool
 from sandboxes.action_server.app import create_app
 from sandboxes.action_server.files import FileEditor
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
-from sandboxes.backends.places import remove_tree
+from sandboxes.backends.trees import remove_tree
 from sandboxes.protocol import ActionRequest, Part, Result
 
 HOLD_POLL_SECONDS = 0.005

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from sandboxes.backends import bubblewrap
+from sandboxes.backends.process import bubblewrap
 
-CODE = Path(__file__).resolve().parents[2]
+CODE = Path(__file__).resolve().parents[3]
 INTERPRETER = Path(sys.executable).resolve()
 PREFIX = Path(sys.base_prefix).resolve()
 # In every process of a sandbox, so that those of a server that died can be found.
@@ -72,7 +72,7 @@ def without_bubblewrap(
     *, workspace: Path, data: Path, uid: int | None, arguments: Sequence[str]
 ) -> list[str]:
     """The command line of an action server that sees the machine, as the user `uid` if given."""
-    launcher = str(CODE / "sandboxes" / "backends" / "launcher.py")
+    launcher = str(Path(__file__).with_name("launcher.py"))
     user = "-" if uid is None else str(uid)
     program = [str(INTERPRETER), "-IS", launcher, str(CODE), str(libraries()), user]
     return [*program, "--workspace", str(workspace), "--data", str(data), "--key-file", "-", *arguments]
