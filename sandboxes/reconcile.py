@@ -140,6 +140,19 @@ def _backends() -> list[str]:
     return sorted({runtime_api.backend_name(), *others})
 
 
+def end_life(runtime: Runtime, reason: str) -> None:
+    """Ends the life at once and records its loss; the files stay. Does nothing where the backend cannot end it now."""
+    release_connection()
+    try:
+        runtime_api.stop(**runtime.address, now=True)
+    except (OSError, SandboxError) as error:
+        log.warning(
+            "a sandbox cannot be ended", sandbox_id=str(runtime.sandbox_id), reason=reason, error=str(error)
+        )
+        return
+    record_loss(runtime, reason)
+
+
 def record_loss(runtime: Runtime, message: str) -> None:
     """The runtime's life is over, and with it the sandbox missing. Does nothing where that is known already."""
     with transaction.atomic():

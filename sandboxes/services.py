@@ -106,15 +106,8 @@ def end_silent_life(*, sandbox_id: UUID, boot_id: str) -> None:
     """The life `boot_id` is there, and has not answered for SANDBOX_DEAD_AFTER seconds: it is ended, and the sandbox
     missing from now on. Its files stay. Does nothing where the backend cannot end it now."""
     runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
-    if runtime is None:
-        return
-    release_connection()
-    try:
-        runtime_api.stop(**runtime.address, now=True)
-    except (OSError, SandboxError) as error:
-        log.warning("a silent sandbox cannot be ended", sandbox_id=str(sandbox_id), error=str(error))
-        return
-    reconcile.record_loss(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))
+    if runtime is not None:
+        reconcile.end_life(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))
 
 
 def _want(wanted: Wanted, condition: Q, sandbox_id: UUID) -> None:
