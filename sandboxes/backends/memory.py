@@ -136,7 +136,6 @@ class _Server:
         app = create_app(
             key=self.key,
             boot_id=self.boot_id,
-            workspace=str(folder),
             actions=Actions(self.boot_id, tools),
             max_body=64_000_000,
         )
