@@ -57,7 +57,7 @@ class Comparison:
 
 
 def compare() -> Comparison:
-    """Rows and lives beside each other while workers are at it: what is being started, stopped or removed counts as
+    """Rows and lives beside each other while workers are at it: what is being started or removed counts as
     neither. Changes nothing."""
     strays: list[Stray] = []
     losses: list[Loss] = []
