@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def text(name: str, default: str = "") -> str:
     """The variable's value, or what stands in the file that `<name>_FILE` names (Docker and systemd secrets)."""

@@ -47,7 +47,7 @@ async def health(reachable: Reachable) -> Health:
     """Raises Unreachable within seconds where nothing of ours answers."""
     try:
         async with _request("GET", reachable, "/health", _SHORT) as response:
-            return Health(**await response.json())
+            return Health.from_json(await response.json())
     except (ActionRefused, _Unacceptable) as error:
         raise Unreachable(f"Something else answers in the sandbox's place: {error}") from error
 

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from openhands_site import hints
 from openhands_site.workers import leases
 from sandboxes.models import Sandbox
-from sandboxes.querysets import SandboxQuerySet
 
 TASK = "sandboxes.tasks.bring"
 
@@ -30,7 +30,7 @@ class Holding:
         return None if fence is None else cls(sandbox_id, worker_id, fence)
 
     @property
-    def rows(self) -> SandboxQuerySet:
+    def rows(self) -> QuerySet[Sandbox]:
         return Sandbox.objects.filter(
             pk=self.sandbox_id, lease_worker=self._worker_id, lease_fence=self._fence
         )

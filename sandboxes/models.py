@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from accounts.fields import EncryptedTextField
 from openhands_site.workers.models import Leased
-from sandboxes.querysets import RuntimeQuerySet, SandboxQuerySet
+from sandboxes.querysets import RuntimeQuerySet
 from sandboxes.states import SandboxState, Wanted
 
 
@@ -29,8 +29,6 @@ class Sandbox(Leased):
     start_asked_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(auto_now=True)
-
-    objects = SandboxQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "sandboxes"

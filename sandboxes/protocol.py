@@ -18,13 +18,17 @@ Any request may also get a Refusal with 400 `bad_request`, 401 `unauthorized`, 4
 interrupted or deleted stays known for the life of the boot, also one never seen before.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, List, Literal, Optional
-
-VERSION = 1
 
 Outcome = Literal["ok", "error", "interrupted"]
 RefusalCode = Literal["boot_changed", "fence_too_old", "discarded", "bad_request", "unauthorized"]
+
+# What arguments of `terminal` may be, wherever they are judged: the name of a session, the seconds of `timeout`, above 0,
+# and a command that is a key pressed with Ctrl.
+SESSION_NAME = r"^[A-Za-z0-9_-]{1,32}$"
+LONGEST_TIMEOUT = 3600
+KEY = r"^[Cc]-([A-Za-z@\[\]\\^_])$"
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,13 @@ class Health:
     """`boot_id` is new at each start of the action server and names this life of the sandbox."""
 
     boot_id: str
-    version: int = VERSION
-    workspace: str = ""
     uptime_seconds: float = 0.0
     running_actions: Optional[List[str]] = None
 
     def to_json(self) -> Dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Dict[str, Any]) -> "Health":
+        """Of what a sandbox says that another version of ours started, that which we know."""
+        return cls(**{each.name: data[each.name] for each in fields(cls) if each.name in data})

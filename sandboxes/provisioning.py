@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 def bring(sandbox_id: UUID, worker_id: UUID) -> None:
-    """Starts, stops or removes the sandbox, as is wanted by now, if that is due and nobody else is at it."""
+    """Starts or removes the sandbox, as is wanted by now, if that is due and nobody else is at it."""
     holding = Holding.take(sandbox_id, worker_id)
     if holding is None:
         return

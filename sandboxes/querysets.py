@@ -1,4 +1,4 @@
-"""Reads of sandboxes, each from what a user may see."""
+"""Reads of what runs."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,7 @@ from django.db import models
 from sandboxes.states import SandboxState
 
 if TYPE_CHECKING:
-    from accounts.models import User
-    from sandboxes.models import Runtime, Sandbox  # noqa: F401 - a base names them
-
-
-class SandboxQuerySet(models.QuerySet["Sandbox"]):
-    def visible_to(self, user: "User") -> "SandboxQuerySet":
-        return self.filter(owner=user)
+    from sandboxes.models import Runtime  # noqa: F401 - a base names it
 
 
 class RuntimeQuerySet(models.QuerySet["Runtime"]):

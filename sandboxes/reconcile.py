@@ -57,7 +57,7 @@ class Comparison:
 
 
 def compare() -> Comparison:
-    """Rows and lives beside each other while workers are at it: what is being started, stopped or removed counts as
+    """Rows and lives beside each other while workers are at it: what is being started or removed counts as
     neither. Changes nothing."""
     strays: list[Stray] = []
     losses: list[Loss] = []
@@ -138,6 +138,19 @@ def _backends() -> list[str]:
     """That of new sandboxes, and those on which some still run from before the setting changed."""
     others = Runtime.objects.filter(ended_at=None).values_list("backend", flat=True).distinct()
     return sorted({runtime_api.backend_name(), *others})
+
+
+def end_life(runtime: Runtime, reason: str) -> None:
+    """Ends the life at once and records its loss; the files stay. Does nothing where the backend cannot end it now."""
+    release_connection()
+    try:
+        runtime_api.stop(**runtime.address, now=True)
+    except (OSError, SandboxError) as error:
+        log.warning(
+            "a sandbox cannot be ended", sandbox_id=str(runtime.sandbox_id), reason=reason, error=str(error)
+        )
+        return
+    record_loss(runtime, reason)
 
 
 def record_loss(runtime: Runtime, message: str) -> None:

@@ -27,10 +27,8 @@ from sandboxes.states import SandboxState, Wanted
 
 log = structlog.get_logger(__name__)
 SILENT = "The sandbox had not answered for {seconds} s and was ended; its files are kept."
-# Neither running and to stay so, nor on the way there.
-_STARTABLE = Q(wanted=Wanted.STOPPED) | (
-    Q(wanted=Wanted.RUNNING) & ~Q(state=SandboxState.RUNNING) & Q(due_since=None)
-)
+# Neither running, nor on the way there, nor to be removed.
+_STARTABLE = Q(wanted=Wanted.RUNNING) & ~Q(state=SandboxState.RUNNING) & Q(due_since=None)
 
 
 def create_sandbox(*, owner: User, image: str = "", reserved_for: UUID | None = None) -> Sandbox:
@@ -68,15 +66,13 @@ def request_start(*, sandbox_id: UUID) -> None:
         _hint(sandbox_id)
 
 
-def request_stop(*, sandbox_id: UUID) -> None:
-    """Has the sandbox stopped; its files stay. Does nothing where nothing runs or starts."""
-    alive = Q(state__in=[SandboxState.RUNNING, SandboxState.STARTING, SandboxState.PAUSED])
-    _want(Wanted.STOPPED, Q(wanted=Wanted.RUNNING) & alive, sandbox_id)
-
-
 def request_removal(*, sandbox_id: UUID) -> None:
     """Has the sandbox removed with its files and, in the end, its row. Repeatable."""
-    _want(Wanted.REMOVED, Q(), sandbox_id)
+    with transaction.atomic():
+        if Sandbox.objects.filter(pk=sandbox_id).update(
+            wanted=Wanted.REMOVED, due_since=Now(), updated_at=Now()
+        ):
+            _hint(sandbox_id)
 
 
 def reach(*, sandbox_id: UUID) -> Reachable | None:
@@ -106,23 +102,8 @@ def end_silent_life(*, sandbox_id: UUID, boot_id: str) -> None:
     """The life `boot_id` is there, and has not answered for SANDBOX_DEAD_AFTER seconds: it is ended, and the sandbox
     missing from now on. Its files stay. Does nothing where the backend cannot end it now."""
     runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
-    if runtime is None:
-        return
-    release_connection()
-    try:
-        runtime_api.stop(**runtime.address, now=True)
-    except (OSError, SandboxError) as error:
-        log.warning("a silent sandbox cannot be ended", sandbox_id=str(sandbox_id), error=str(error))
-        return
-    reconcile.record_loss(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))
-
-
-def _want(wanted: Wanted, condition: Q, sandbox_id: UUID) -> None:
-    with transaction.atomic():
-        if Sandbox.objects.filter(condition, pk=sandbox_id).update(
-            wanted=wanted, due_since=Now(), updated_at=Now()
-        ):
-            _hint(sandbox_id)
+    if runtime is not None:
+        reconcile.end_life(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))
 
 
 def _hint(sandbox_id: UUID) -> None:

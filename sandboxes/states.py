@@ -15,7 +15,6 @@ class Wanted(models.TextChoices):
     """What should be; a worker brings the sandbox there."""
 
     RUNNING = "running"
-    STOPPED = "stopped"
     REMOVED = "removed"
 
 

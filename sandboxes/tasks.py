@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from openhands_site.workers.process import current_worker_id
-from sandboxes import disk, provisioning
+from sandboxes import provisioning, size_watch
 
 
 @shared_task
@@ -16,4 +16,4 @@ def bring(sandbox_id: str) -> None:
 
 @shared_task
 def watch_disk() -> None:
-    disk.stop_oversized()
+    size_watch.stop_oversized()

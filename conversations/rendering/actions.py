@@ -1,6 +1,7 @@
 """What an action does, in a card's first line, and its arguments as the card shows them."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,9 @@ from conversations.events import Action
 from conversations.rendering import markdown
 from conversations.rendering.excerpts import Excerpt, excerpt
 from conversations.titles import without_marks
+from sandboxes.protocol import KEY
 
 TITLE_LIMIT = 300
-KEYS = {"C-c", "C-d", "C-z"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _terminal(arguments: dict[str, Any]) -> Described:
         return Described(verb="New shell", title=_first_line(command), detail=_beyond(command))
     if not command.strip():
         return Described(verb="Read on")
-    is_typed = arguments.get("is_input") or command.strip() in KEYS
+    is_typed = arguments.get("is_input") or re.fullmatch(KEY, command.strip())
     return Described(verb="Type" if is_typed else "$", title=_first_line(command), detail=_beyond(command))
 
 

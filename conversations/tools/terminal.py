@@ -4,23 +4,25 @@ from django.conf import settings
 from pydantic import Field, ValidationInfo, field_validator
 
 from conversations.tools.base import Arguments
+from sandboxes.protocol import LONGEST_TIMEOUT, SESSION_NAME
 
 
 class TerminalArguments(Arguments):
     command: str = Field("", description="The command, or the input for what runs. Empty: read on.")
     is_input: bool = Field(
-        False, description="True to send `command` to what still runs, as typed; C-c, C-d, C-z send that key."
+        False,
+        description="True to send `command` to what still runs, as typed; C-c, C-d and the like press that key.",
     )
     timeout: float | None = Field(
         None,
         gt=0,
-        le=3600,
+        le=LONGEST_TIMEOUT,
         validate_default=True,
         description="Seconds without output after which you are answered that it still runs.",
     )
     reset: bool = Field(False, description="True to end the shell and begin a new one first.")
     session: str = Field(
-        "main", pattern=r"^[A-Za-z0-9_-]{1,32}$", description="Which shell; another name is another one."
+        "main", pattern=SESSION_NAME, description="Which shell; another name is another one."
     )
 
     @field_validator("timeout")

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import dj_database_url
 
 from openhands_site import env, installation
-from openhands_site.settings.home import OPENHANDS_HOME, SECRET_KEYS
+from openhands_site.settings.home import BASE_DIR, OPENHANDS_HOME, SECRET_KEYS
 
 DEBUG = env.flag("OPENHANDS_DEBUG")
 SECRET_KEY = installation.derive(SECRET_KEYS[0], "django")
@@ -58,7 +58,7 @@ ASGI_APPLICATION = "openhands_site.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [env.ROOT / "templates"],
+        "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -14,6 +14,7 @@ LLM_TIMEOUT = env.number("LLM_TIMEOUT", 300, at_least=1)
 LLM_RETRIES = env.number("LLM_RETRIES", 5, at_least=0, at_most=50)
 MAX_STEPS = env.number("MAX_STEPS", 500, at_least=1)
 MAX_BUDGET = env.amount("MAX_BUDGET")
+# At most `sandboxes.protocol.LONGEST_TIMEOUT`.
 TERMINAL_TIMEOUT = env.number("TERMINAL_TIMEOUT", 30, at_least=1, at_most=3600)
 # Who makes a model, by the prefix of its name; what has none here goes through LiteLLM.
 LLM_FACTORIES = {

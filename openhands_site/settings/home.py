@@ -1,8 +1,11 @@
-"""The data folder and what must be the same in every process that uses it."""
+"""The project's folder, the data folder and what must be the same in every process that uses it."""
+
+from pathlib import Path
 
 from openhands_site import env, installation
 
-OPENHANDS_HOME = env.folder("OPENHANDS_HOME", env.ROOT / "var")
+BASE_DIR = Path(__file__).resolve().parents[2]
+OPENHANDS_HOME = env.folder("OPENHANDS_HOME", BASE_DIR / "var")
 INSTALLATION_ID = installation.identify(OPENHANDS_HOME, env.text("OPENHANDS_INSTALLATION_ID"))
 SECRET_KEYS = installation.secret_keys(OPENHANDS_HOME, env.items("OPENHANDS_SECRET_KEYS"))
 # Where tests put orders for `openhands_site.fault_points`; a server has none.

@@ -7,7 +7,7 @@ from openhands_site.settings.home import OPENHANDS_HOME
 
 SANDBOX_BACKENDS = {
     "docker": "sandboxes.backends.docker.backend.DockerBackend",
-    "process": "sandboxes.backends.process.ProcessBackend",
+    "process": "sandboxes.backends.process.backend.ProcessBackend",
     "memory": "sandboxes.backends.memory.MemoryBackend",
 }
 SANDBOX_BACKEND = env.choice("SANDBOX_BACKEND", "auto", ("auto", *SANDBOX_BACKENDS))

@@ -83,7 +83,6 @@ async def _serve(options: argparse.Namespace, key: str) -> None:
     app = create_app(
         key=key,
         boot_id=boot_id,
-        workspace=str(workspace),
         actions=Actions(boot_id, {"terminal": terminal, "file_editor": editor}),
         max_body=options.max_body_mb * _MEGABYTE,
     )

@@ -26,16 +26,14 @@ _STATUS: dict[RefusalCode, int] = {
 }
 
 
-def create_app(*, key: str, boot_id: str, workspace: str, actions: Actions, max_body: int) -> web.Application:
+def create_app(*, key: str, boot_id: str, actions: Actions, max_body: int) -> web.Application:
     """The application. Whoever does not show `key` learns nothing; `max_body` is in bytes."""
     started = time.monotonic()
 
     async def health(request: web.Request) -> web.Response:
         running = [str(uuid.UUID(bytes=action_id)) for action_id in actions.running]
         uptime = time.monotonic() - started
-        return web.json_response(
-            Health(boot_id, workspace=workspace, uptime_seconds=uptime, running_actions=running).to_json()
-        )
+        return web.json_response(Health(boot_id, uptime_seconds=uptime, running_actions=running).to_json())
 
     async def put_action(request: web.Request) -> web.Response:
         task = actions.submit(_action_id(request), await _action_request(request))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Mapping, Sequence
 
 from .errors import ToolError
-
-_SPELLED_BOOLEANS = {"true": True, "false": False}
 
 
 class Arguments:
@@ -35,21 +32,17 @@ class Arguments:
         return value
 
     def flag(self, name: str) -> bool:
-        """The boolean `name`, false when absent. Models like to spell it as a string."""
+        """The boolean `name`, false when absent."""
         value = self._values.get(name, False)
-        if isinstance(value, str):
-            value = _SPELLED_BOOLEANS.get(value.strip().lower())
         if not isinstance(value, bool):
             raise ToolError(f"The argument {name} must be true or false.")
         return value
 
     def number(self, name: str, default: float, highest: float) -> float:
-        """The number `name`, between 0 and `highest`."""
+        """The number `name`, above 0 and up to `highest`."""
         value = self._values.get(name, default)
-        if isinstance(value, str):
-            value = _number(value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= highest:
-            raise ToolError(f"The argument {name} must be a number from 0 to {highest:g}.")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= highest:
+            raise ToolError(f"The argument {name} must be a number above 0, up to {highest:g}.")
         return float(value)
 
     def line(self, name: str) -> int:
@@ -73,17 +66,7 @@ class Arguments:
         return first, last
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _whole(value: Any) -> int | None:
-    if isinstance(value, str):
-        value = _number(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

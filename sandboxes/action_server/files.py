@@ -17,11 +17,11 @@ from sandboxes.protocol import ActionRequest, Part, Result
 
 from .arguments import Arguments
 from .diffs import unified_diff
-from .disk import Places, read_file, write_file
 from .errors import ToolError
 from .folders import list_folder, printable
 from .history import Edit, History
 from .texts import Text, line_of, matches, near_matches, numbered, read_text, split_lines
+from .whole_files import Places, read_file, write_file
 
 _ARGUMENTS = ("command", "path", "view_range", "file_text", "old_str", "new_str", "insert_line")
 _IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))

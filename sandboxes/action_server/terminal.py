@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any, Mapping
 
-from sandboxes.protocol import ActionRequest, Outcome, Part, Result
+from sandboxes.protocol import KEY, LONGEST_TIMEOUT, SESSION_NAME, ActionRequest, Outcome, Part, Result
 
 from .arguments import Arguments
 from .children import Children
@@ -25,10 +25,7 @@ from .shell import commands_environment
 _ARGUMENTS = ("command", "is_input", "timeout", "reset", "session")
 _SILENCE_SECONDS = 30.0
 _SILENCE_SECONDS_AFTER_INPUT = 5.0
-_LONGEST_SILENCE = 24 * 3600.0
 _MOST_SESSIONS = 16
-_SESSION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
-_KEY = re.compile(r"C-([a-z@\[\]\\^_])", re.IGNORECASE)
 _WHAT_TO_DO = (
     "Read on with an empty command, type into it with is_input, end it with the command C-c, "
     "or use another session."
@@ -58,7 +55,7 @@ class Terminal:
         is_input = arguments.flag("is_input")
         reset = arguments.flag("reset")
         usual = _SILENCE_SECONDS_AFTER_INPUT if is_input else _SILENCE_SECONDS
-        silence = arguments.number("timeout", usual, _LONGEST_SILENCE)
+        silence = arguments.number("timeout", usual, LONGEST_TIMEOUT)
         name = arguments.text("session", "main")
         if "\0" in command:
             raise ToolError(
@@ -83,8 +80,8 @@ class Terminal:
             session.close()
 
     def _session(self, conversation_id: str, name: str) -> Session:
-        if not _SESSION_NAME.fullmatch(name):
-            raise ToolError("A session's name has 1 to 32 letters, digits, dots, hyphens and underscores.")
+        if not re.fullmatch(SESSION_NAME, name):
+            raise ToolError("A session's name has 1 to 32 letters, digits, hyphens and underscores.")
         key = (conversation_id, name)
         if key not in self._sessions:
             if (
@@ -105,7 +102,7 @@ class Terminal:
 
 async def _begin(session: Session, command: str, is_input: bool) -> list[str]:
     """Start, type or do nothing, as the arguments say; returns what the model should be told of it."""
-    key = _KEY.fullmatch(command.strip())
+    key = re.fullmatch(KEY, command.strip())
     if is_input or key:
         if not session.is_running:
             raise ToolError("Nothing is running in this session that could take input.")

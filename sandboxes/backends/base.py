@@ -57,14 +57,12 @@ class Life:
 
 
 class Backend(ABC):
-    """`supports_pause` says that a later pause keeps processes and memory; `takes_images` that a spec may name one.
-    `is_contained` says that what runs inside cannot reach the server's files, as far as the backend knows before a
-    start; `isolation` says it in words.
+    """`takes_images` says that a spec may name one. `is_contained` says that what runs inside cannot reach the
+    server's files, as far as the backend knows before a start; `isolation` says it in words.
 
     Every method may raise BackendSilent, where what the backend stands on does not answer.
     """
 
-    supports_pause: ClassVar[bool] = False
     takes_images: ClassVar[bool] = False
 
     @property

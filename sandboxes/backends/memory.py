@@ -21,7 +21,7 @@ from sandboxes.action_server.actions import Actions, Tool
 from sandboxes.action_server.app import create_app
 from sandboxes.action_server.files import FileEditor
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
-from sandboxes.backends.places import remove_tree
+from sandboxes.backends.trees import remove_tree
 from sandboxes.protocol import ActionRequest, Part, Result
 
 HOLD_POLL_SECONDS = 0.005
@@ -136,7 +136,6 @@ class _Server:
         app = create_app(
             key=self.key,
             boot_id=self.boot_id,
-            workspace=str(folder),
             actions=Actions(self.boot_id, tools),
             max_body=64_000_000,
         )

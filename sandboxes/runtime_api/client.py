@@ -74,9 +74,9 @@ def disk_bytes(*, backend: str, sandbox_ids: Collection[UUID]) -> dict[UUID, int
     return _backend(backend).disk_bytes(sandbox_ids)
 
 
-def lives(*, backend: str | None = None) -> Iterator[Life]:
+def lives(*, backend: str) -> Iterator[Life]:
     """Every life on the backend that goes on and that this process could end."""
-    return _backend(backend or backend_name()).lives()
+    return _backend(backend).lives()
 
 
 def _backend(name: str) -> Backend:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from sandboxes.backends.base import Backend, SandboxSpec, Started
 from sandboxes.backends.docker.backend import DockerBackend
 from sandboxes.backends.memory import MemoryBackend
-from sandboxes.backends.process import ProcessBackend
+from sandboxes.backends.process.backend import ProcessBackend
 from sandboxes.client import Reachable
 from sandboxes.errors import Unreachable
 from tests.sandboxes import machine

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from sandboxes.backends.places import Place
+from sandboxes.backends.process.places import Place
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.faults.conftest import NewDatabase
 from tests.faults.deployment import GOES_ON_SECONDS, Deployment, Task, await_value, descendants, processes

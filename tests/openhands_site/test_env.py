@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from openhands_site import env
@@ -16,16 +17,16 @@ DESCRIBED = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
 
 
 def test_each_variable_that_is_read_stands_in_the_documentation_and_no_other_does() -> None:
-    sources = (env.ROOT / "openhands_site" / "settings").glob("*.py")
+    sources = (settings.BASE_DIR / "openhands_site" / "settings").glob("*.py")
     read = {name for source in sources for name in READ.findall(source.read_text())}
-    assert read == set(DESCRIBED.findall((env.ROOT / "docs" / "settings.md").read_text()))
+    assert read == set(DESCRIBED.findall((settings.BASE_DIR / "docs" / "settings.md").read_text()))
 
 
 def test_only_env_reads_the_environment() -> None:
     folders = ("accounts", "sandboxes", "conversations", "integrations", "openhands_site/settings")
-    sources = [path for folder in folders for path in (env.ROOT / folder).rglob("*.py")]
+    sources = [path for folder in folders for path in (settings.BASE_DIR / folder).rglob("*.py")]
     readers = {
-        str(path.relative_to(env.ROOT))
+        str(path.relative_to(settings.BASE_DIR))
         for path in sources
         if re.search(r"os\.environ\[[^]]*\](?!\s*=)|environ\.get\(|os\.getenv", path.read_text())
         and "action_server" not in path.parts  # it runs in a sandbox, which has none of our settings
@@ -104,7 +105,9 @@ def test_a_value_of_another_form_stops_the_start(tmp_path: Path, name: str, valu
     environment = {**os.environ, "OPENHANDS_HOME": str(tmp_path), name: value}
     command = [sys.executable, "manage.py", "check"]
     environment["DJANGO_SETTINGS_MODULE"] = "openhands_site.settings"
-    done = subprocess.run(command, cwd=env.ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert done.stderr.startswith(told)
     assert len(done.stderr.splitlines()) == 1

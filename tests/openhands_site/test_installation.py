@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from openhands_site import env, installation, redis_server
+from openhands_site import installation, redis_server
 from openhands_site.management.commands import up
 from tests.journeys.installation import Installation
 
@@ -65,6 +66,8 @@ def test_a_data_folder_may_have_any_name(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("OPENHANDS_HOME", str(home))
     told = up.command_line("check")
     assert (
-        subprocess.run(["/bin/sh", "-c", told], cwd=env.ROOT, check=False, capture_output=True).returncode
+        subprocess.run(
+            ["/bin/sh", "-c", told], cwd=settings.BASE_DIR, check=False, capture_output=True
+        ).returncode
         == 0
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from sandboxes import disk
+from sandboxes import size_watch
 from sandboxes.backends import memory
 from sandboxes.backends.base import Handle, Life, Progress, SandboxSpec, Started
 from sandboxes.backends.memory import MemoryBackend
@@ -181,7 +181,7 @@ class SlowToCount(MemoryBackend):
 
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
         type(self).counts += 1
-        disk.stop_oversized()
+        size_watch.stop_oversized()
         return super().disk_bytes(sandbox_ids)
 
 

@@ -14,7 +14,7 @@ from sandboxes import client
 from sandboxes.backends import memory
 from sandboxes.backends.base import Started
 from sandboxes.backends.docker import engine
-from sandboxes.isolation import Isolation, resolve
+from sandboxes.backends.process.isolation import Isolation, resolve
 from sandboxes.protocol import ActionRequest, Health, Result
 
 BUBBLEWRAP = "bubblewrap"

@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from openhands_site.workers.models import Worker
-from sandboxes import provisioning, services
+from sandboxes import provisioning, reconcile, services
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.states import SandboxState, Wanted
 from tests.sandboxes import machine
@@ -159,14 +159,15 @@ def test_without_isolation_only_operators_may_start_a_sandbox_unless_it_is_allow
     assert ("SANDBOX_ALLOW_UNISOLATED=1" in done.error) == (state == SandboxState.ERROR)
 
 
-def test_a_stopped_sandbox_keeps_its_files_and_starts_again(running: Sandbox, worker: Worker) -> None:
+def test_a_sandbox_whose_life_was_ended_keeps_its_files_and_starts_again(
+    running: Sandbox, worker: Worker
+) -> None:
     where = services.reach(sandbox_id=running.pk)
     assert where
     machine.run(where, "write plan.txt step one")
-    services.request_stop(sandbox_id=running.pk)
-    provisioning.bring(running.pk, worker.pk)
-    stopped = reread(running)
-    assert (stopped.state, stopped.due_since, stopped.lease_worker_id) == (SandboxState.MISSING, None, None)
+    reconcile.end_life(Runtime.objects.get(), "It was ended.")
+    ended = reread(running)
+    assert (ended.state, ended.due_since, ended.lease_worker_id) == (SandboxState.MISSING, None, None)
     assert not list(living())
     services.request_start(sandbox_id=running.pk)
     provisioning.bring(running.pk, worker.pk)
@@ -191,27 +192,16 @@ def test_a_sandbox_that_was_never_started_can_be_removed(sandbox: Sandbox, worke
     assert not Sandbox.objects.exists()
 
 
-@pytest.mark.parametrize("order", [services.request_stop, services.request_removal])
 def test_what_cannot_be_ended_is_in_error_and_is_not_tried_for_ever(
-    running: Sandbox, worker: Worker, memory: Use, order: Callable[..., None]
+    running: Sandbox, worker: Worker, memory: Use
 ) -> None:
     memory("Broken")
-    order(sandbox_id=running.pk)
+    services.request_removal(sandbox_id=running.pk)
     provisioning.bring(running.pk, worker.pk)
     done = reread(running)
     assert (done.state, done.due_since, done.lease_worker_id) == (SandboxState.ERROR, None, None)
     assert "cannot be ended" in done.error
     memory("Uncontained")
-
-
-def test_a_start_that_is_asked_for_while_the_sandbox_is_being_stopped_wins(
-    running: Sandbox, worker: Worker
-) -> None:
-    services.request_stop(sandbox_id=running.pk)
-    services.request_start(sandbox_id=running.pk)
-    provisioning.bring(running.pk, worker.pk)
-    assert reread(running).state == SandboxState.RUNNING
-    assert services.reach(sandbox_id=running.pk)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from sandboxes import disk, reconcile, services
+from sandboxes import reconcile, services, size_watch
 from sandboxes.backends import memory as memory_backend
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.memory import MemoryBackend
@@ -124,6 +124,6 @@ def test_where_the_backend_does_not_answer_nobody_is_judged(
     assert reconcile.end_all() == 0
     assert "could not be asked" in reconcile.compare().problem
     services.report_unreachable(sandbox_id=running.pk, boot_id=boot_id)
-    disk.stop_oversized()
+    size_watch.stop_oversized()
     running.refresh_from_db()
     assert running.state == SandboxState.RUNNING

@@ -4,8 +4,7 @@ import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
-from openhands_site.workers.models import Worker
-from sandboxes import provisioning, services
+from sandboxes import services
 from sandboxes.backends import memory as memory_backend
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.states import SandboxState, Wanted
@@ -39,13 +38,6 @@ def test_a_sandbox_that_is_to_be_removed_is_not_started_again(running: Sandbox, 
     services.request_start(sandbox_id=running.pk)
     assert told == []
     assert Sandbox.objects.get().wanted == Wanted.REMOVED
-
-
-def test_a_stop_where_nothing_runs_does_nothing(running: Sandbox, worker: Worker) -> None:
-    services.request_stop(sandbox_id=running.pk)
-    provisioning.bring(running.pk, worker.pk)
-    services.request_stop(sandbox_id=running.pk)
-    assert Sandbox.objects.get().due_since is None
 
 
 def test_where_a_sandbox_answers_does_not_show_its_key(running: Sandbox) -> None:
@@ -106,7 +98,7 @@ def test_the_report_about_an_earlier_life_does_not_touch_the_present_one(running
     assert Sandbox.objects.get().state == SandboxState.RUNNING
 
 
-@pytest.mark.parametrize("order", [services.request_start, services.request_stop, services.request_removal])
+@pytest.mark.parametrize("order", [services.request_start, services.request_removal])
 def test_every_order_gives_one_hint_when_it_is_committed(
     owner: User,
     told: Told,

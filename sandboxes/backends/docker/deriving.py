@@ -9,7 +9,6 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +18,6 @@ from docker.errors import APIError, NotFound
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.docker import building, containers, engine
 
-INSTALL = Path(__file__).resolve().parents[3] / "deploy" / "sandbox" / "install"
 INSTALL_SECONDS = 300
 POLL_SECONDS = 0.1
 
@@ -81,5 +79,9 @@ def _exit_code(client: APIClient, container: str, say: Callable[[str], None]) ->
 def _install() -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(INSTALL, arcname=containers.INSTALL.lstrip("/"), filter=building.as_root)
+        archive.add(
+            settings.BASE_DIR / "deploy" / "sandbox" / "install",
+            arcname=containers.INSTALL.lstrip("/"),
+            filter=building.as_root,
+        )
     return packed.getvalue()

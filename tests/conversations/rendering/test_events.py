@@ -216,6 +216,7 @@ def test_a_diff_is_a_table_with_the_numbers_of_its_lines() -> None:
         ("terminal", {"command": "ls -l"}, ["$", "ls -l"]),
         ("terminal", {"command": ""}, ["Read on"]),
         ("terminal", {"command": "C-c"}, ["Type", "C-c"]),
+        ("terminal", {"command": "C-\\"}, ["Type", "C-\\"]),
         ("terminal", {"command": "", "reset": True}, ["New shell"]),
         ("terminal", {"command": "one\ntwo"}, ["one …", "one\ntwo"]),
         (

@@ -5,8 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-
-from openhands_site import env
+from django.conf import settings
 
 PREAMBLE = """
 import logging, logging.config, threading, warnings
@@ -21,7 +20,7 @@ def written(code: str, *, json: bool = True, level: str = "INFO") -> list[str]:
     """What a process that logs so writes, line by line."""
     done = subprocess.run(
         [sys.executable, "-c", PREAMBLE.format(json=json, level=level) + code],
-        cwd=env.ROOT,
+        cwd=settings.BASE_DIR,
         env=dict(os.environ),
         capture_output=True,
         text=True,

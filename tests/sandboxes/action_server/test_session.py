@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,3 +196,12 @@ def test_conversations_and_sessions_do_not_share_a_shell(conversation: Conversat
     conversation.terminal("mine=yes")
     assert conversation.text("echo [$mine]", session="other") == "[]"
     assert Conversation(conversation.server).text("echo [$mine]") == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"session": "a.b"}, {"session": "a\n"}, {"timeout": 0}, {"timeout": 3601}]
+)
+def test_what_the_server_would_not_send_is_an_error_here_too(
+    conversation: Conversation, arguments: dict[str, Any]
+) -> None:
+    assert conversation.terminal("echo no", **arguments).outcome == "error"

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from openhands_site.workers.models import Worker
-from sandboxes import disk, provisioning, services
+from sandboxes import provisioning, services, size_watch
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.docker import engine as connection
 from sandboxes.backends.docker import images
@@ -147,7 +147,7 @@ def test_what_grows_too_large_is_refused_at_once_or_stopped_with_a_sentence_and_
     where = services.reach(sandbox_id=sandbox.pk)
     assert where
     filled = machine.printed(where, "head -c 20000000 /dev/zero > large")
-    disk.stop_oversized()
+    size_watch.stop_oversized()
     sandbox.refresh_from_db()
     if "No space left" in filled:  # the engine's file system has quotas
         assert sandbox.state == SandboxState.RUNNING

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.backends.places import Place, remove_tree
+from sandboxes.backends.process.places import Place
 
 
 @pytest.fixture
@@ -47,20 +47,6 @@ def test_an_announcement_behind_a_link_is_none(place: Place) -> None:
     assert target.exists()
     place.announcement.write_text(json.dumps({"port": 2}))
     assert place.announced() == {"port": 2}
-
-
-def test_a_tree_is_removed_without_what_its_links_lead_to(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "kept").touch()
-    tree = tmp_path / "tree"
-    (tree / "closed").mkdir(parents=True)
-    (tree / "link").symlink_to(outside)
-    os.chmod(tree / "closed", 0o500)
-    remove_tree(tree)
-    remove_tree(tree)
-    assert not tree.exists()
-    assert (outside / "kept").exists()
 
 
 def test_the_size_counts_each_file_once_and_follows_no_link(place: Place) -> None:

@@ -8,7 +8,7 @@ from django.conf import settings
 from openhands_site.db import release_connection
 from sandboxes.errors import SandboxError
 from sandboxes.models import Runtime
-from sandboxes.reconcile import record_loss
+from sandboxes.reconcile import end_life
 from sandboxes.runtime_api import client as runtime_api
 
 log = structlog.get_logger(__name__)
@@ -51,17 +51,4 @@ def _stop_oversized(runtimes: list[Runtime], backend: str) -> None:
     for runtime in here:
         size = sizes[runtime.sandbox_id] // MEGABYTE
         if limit and size > limit:
-            _stop(runtime, TOO_LARGE.format(size=size, limit=limit))
-
-
-def _stop(runtime: Runtime, reason: str) -> None:
-    try:
-        runtime_api.stop(**runtime.address, now=True)
-    except (OSError, SandboxError) as error:
-        log.warning(
-            "a sandbox that is too large cannot be ended",
-            sandbox_id=str(runtime.sandbox_id),
-            error=str(error),
-        )
-    else:
-        record_loss(runtime, reason)
+            end_life(runtime, TOO_LARGE.format(size=size, limit=limit))

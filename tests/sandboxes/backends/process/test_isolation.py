@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from sandboxes import isolation
-from sandboxes.isolation import Isolation
+from sandboxes.backends.process import isolation
+from sandboxes.backends.process.isolation import Isolation
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
-from sandboxes.backends import bubblewrap, processes, runtime
 from sandboxes.backends.base import SandboxSpec
-from sandboxes.backends.places import Place
-from sandboxes.backends.process import ProcessBackend
+from sandboxes.backends.process import bubblewrap, interpreter, proc
+from sandboxes.backends.process.backend import ProcessBackend
+from sandboxes.backends.process.isolation import Isolation
+from sandboxes.backends.process.places import Place
 from sandboxes.client import Reachable
 from sandboxes.errors import StartFailed
-from sandboxes.isolation import Isolation
 from tests.sandboxes import machine
 
 
@@ -197,7 +197,7 @@ def test_another_process_finds_a_life_and_ends_it(
     handle = next(iter(backend.lives())).handle
     program = (
         "import django; django.setup()\n"
-        "from sandboxes.backends.process import ProcessBackend\n"
+        "from sandboxes.backends.process.backend import ProcessBackend\n"
         "backend = ProcessBackend()\n"
         "for life in backend.lives():\n"
         "    print(life.sandbox_id)\n"
@@ -247,10 +247,10 @@ def test_what_runs_for_a_sandbox_is_killed_however_late_it_is(
     sandbox_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it is for a worker that was frozen when it had just begun."""
-    monkeypatch.setattr(processes, "KILL_SECONDS", 0)
-    mark = {runtime.MARK: str(sandbox_id)}
+    monkeypatch.setattr(proc, "KILL_SECONDS", 0)
+    mark = {interpreter.MARK: str(sandbox_id)}
     with subprocess.Popen(["sleep", "60"], env=os.environ | mark) as stray:
-        processes.end_strays(sandbox_id, None)
+        proc.end_strays(sandbox_id, None)
         assert stray.wait(5) == -signal.SIGKILL
 
 

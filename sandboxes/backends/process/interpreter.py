@@ -10,9 +10,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from sandboxes.backends import bubblewrap
+from sandboxes.backends.process import bubblewrap
 
-CODE = Path(__file__).resolve().parents[2]
 INTERPRETER = Path(sys.executable).resolve()
 PREFIX = Path(sys.base_prefix).resolve()
 # In every process of a sandbox, so that those of a server that died can be found.
@@ -57,7 +56,7 @@ def under_bubblewrap(
         data=data,
         temporary=temporary,
         accounts=accounts,
-        code=CODE,
+        code=settings.BASE_DIR,
         prefix=PREFIX,
         libraries=libraries(),
         hidden=[settings.OPENHANDS_HOME],
@@ -72,9 +71,9 @@ def without_bubblewrap(
     *, workspace: Path, data: Path, uid: int | None, arguments: Sequence[str]
 ) -> list[str]:
     """The command line of an action server that sees the machine, as the user `uid` if given."""
-    launcher = str(CODE / "sandboxes" / "backends" / "launcher.py")
+    launcher = str(Path(__file__).resolve().with_name("launcher.py"))
     user = "-" if uid is None else str(uid)
-    program = [str(INTERPRETER), "-IS", launcher, str(CODE), str(libraries()), user]
+    program = [str(INTERPRETER), "-IS", launcher, str(settings.BASE_DIR), str(libraries()), user]
     return [*program, "--workspace", str(workspace), "--data", str(data), "--key-file", "-", *arguments]
 
 
@@ -101,5 +100,5 @@ def libraries() -> Path:
 
 def compile_ahead() -> None:
     """Makes the bytecode that a sandbox, which sees all this read-only, could not keep: 0.3 s of each start."""
-    for folder in (CODE / "sandboxes" / "action_server", libraries() / "aiohttp"):
+    for folder in (settings.BASE_DIR / "sandboxes" / "action_server", libraries() / "aiohttp"):
         compileall.compile_dir(folder, quiet=2)

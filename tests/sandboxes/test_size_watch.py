@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from pytest_django import Settings
 
-from sandboxes import disk
+from sandboxes import size_watch
 from sandboxes.models import Sandbox
 from sandboxes.states import SandboxState
 from tests.sandboxes.doubles import SlowToCount, living
@@ -13,7 +13,7 @@ def test_a_sandbox_that_has_grown_too_large_is_stopped_and_says_so(
 ) -> None:
     memory("Large")
     settings.SANDBOX_DISK_MB = 10_000
-    disk.stop_oversized()
+    size_watch.stop_oversized()
     assert not list(living())
     stopped = Sandbox.objects.get()
     assert stopped.state == SandboxState.MISSING
@@ -23,7 +23,7 @@ def test_a_sandbox_that_has_grown_too_large_is_stopped_and_says_so(
 
 def test_a_sandbox_below_the_limit_goes_on(running: Sandbox, settings: Settings) -> None:
     settings.SANDBOX_DISK_MB = 1
-    disk.stop_oversized()
+    size_watch.stop_oversized()
     assert list(living()) == [running.pk]
 
 
@@ -32,7 +32,7 @@ def test_without_a_limit_nothing_is_stopped(
 ) -> None:
     memory("Large")
     settings.SANDBOX_DISK_MB = 0
-    disk.stop_oversized()
+    size_watch.stop_oversized()
     assert list(living()) == [running.pk]
 
 
@@ -41,7 +41,7 @@ def test_a_backend_that_is_slow_to_count_is_not_asked_twice_at_once(
 ) -> None:
     memory("SlowToCount")
     before = SlowToCount.counts
-    disk.stop_oversized()
+    size_watch.stop_oversized()
     assert SlowToCount.counts == before + 1
-    disk.stop_oversized()
+    size_watch.stop_oversized()
     assert SlowToCount.counts == before + 2

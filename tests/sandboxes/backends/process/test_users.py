@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from sandboxes.backends import users
+from sandboxes.backends.process import users
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from sandboxes.action_server.children import kill_tree, processes, send, tree
-from sandboxes.backends import runtime
+from sandboxes.backends.process import interpreter
 
 KILL_SECONDS = 5
 KILL_ATTEMPTS = 3
@@ -54,7 +54,7 @@ def end_strays(sandbox_id: UUID, uid: int | None) -> None:
 
 
 def _strays(sandbox_id: UUID, uid: int | None) -> list[int]:
-    mark = f"{runtime.MARK}={sandbox_id}".encode()
+    mark = f"{interpreter.MARK}={sandbox_id}".encode()
     found = [pid for pid in processes() if _is_of(pid, mark, uid)]
     return list(tree(found, processes()))
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from sandboxes.backends.bubblewrap import Inside, command
+from sandboxes.backends.process.bubblewrap import Inside, command
 
 
 def inside(**changes: object) -> Inside:

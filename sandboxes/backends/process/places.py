@@ -10,13 +10,14 @@
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+from sandboxes.backends.trees import remove_tree
 
 LOCK_POLL_SECONDS = 0.05
 LOG_TAIL = 8_000
@@ -121,16 +122,3 @@ class Place:
         remove_tree(self.folder)
         for path in (self.record, self.log, self.lock):
             path.unlink(missing_ok=True)
-
-
-def remove_tree(path: Path) -> None:
-    """Removes a file or folder, also one with folders in it that forbid writing."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        for folder, _folders, _files in os.walk(path):
-            os.chmod(folder, 0o700)
-        shutil.rmtree(path)

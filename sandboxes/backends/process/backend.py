@@ -18,12 +18,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from sandboxes import isolation as machine
-from sandboxes.backends import bubblewrap, cgroups, processes, runtime, users
 from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
-from sandboxes.backends.places import Place
+from sandboxes.backends.process import bubblewrap, cgroups, interpreter, proc, users
+from sandboxes.backends.process import isolation as machine
+from sandboxes.backends.process.isolation import Isolation
+from sandboxes.backends.process.places import Place
 from sandboxes.errors import StartFailed
-from sandboxes.isolation import Isolation
 
 POLITE_SECONDS = 3
 FIRST_WAIT = 0.002
@@ -69,7 +69,7 @@ class ProcessBackend(Backend):
     def poll(self, sandbox_id: UUID, handle: Handle) -> str | None:
         if not self.is_here(handle):
             return f"The sandbox ran on {handle.get('host')}, this is {socket.gethostname()}."
-        if handle["started"] is not None and processes.start_time(handle["pid"]) == handle["started"]:
+        if handle["started"] is not None and proc.start_time(handle["pid"]) == handle["started"]:
             return None
         return "The sandbox's processes have ended."
 
@@ -114,7 +114,7 @@ class ProcessBackend(Backend):
                 users.give(folder, uid)
             if not self._isolation.bubblewrap:
                 users.close_home()
-        runtime.write_accounts(place.accounts, uid)
+        interpreter.write_accounts(place.accounts, uid)
         return uid
 
     def _boot(self, place: Place, uid: int | None, spec: SandboxSpec, deadline: float) -> Started:
@@ -125,7 +125,7 @@ class ProcessBackend(Backend):
             life["groups"] = cgroups.make(str(place.id), spec, self._isolation.limits)
             place.keep_life(life)
             process, life["pid"] = self._spawn(place, uid, life["groups"], key)
-            life["started"] = processes.start_time(life["pid"])
+            life["started"] = proc.start_time(life["pid"])
             place.keep_life(life)
             announced = _wait_until_announced(place, process, deadline)
             life |= {"port": int(announced["port"]), "boot_id": str(announced["boot_id"])}
@@ -171,11 +171,11 @@ class ProcessBackend(Backend):
     def _command(self, place: Place, uid: int | None, info_fd: int) -> tuple[list[str], dict[str, str]]:
         if not self._isolation.bubblewrap:
             arguments = ["--announce", str(place.announcement)]
-            command = runtime.without_bubblewrap(
+            command = interpreter.without_bubblewrap(
                 workspace=place.workspace, data=place.data, uid=uid, arguments=arguments
             )
-            return command, runtime.environment(place.id, place.workspace, place.temporary)
-        command = runtime.under_bubblewrap(
+            return command, interpreter.environment(place.id, place.workspace, place.temporary)
+        command = interpreter.under_bubblewrap(
             workspace=place.workspace,
             data=place.data,
             temporary=place.temporary,
@@ -184,14 +184,14 @@ class ProcessBackend(Backend):
             arguments=["--announce", f"{bubblewrap.DATA}/{place.announcement.name}"],
             info_fd=info_fd,
         )
-        return command, runtime.environment(place.id, Path(bubblewrap.WORKSPACE))
+        return command, interpreter.environment(place.id, Path(bubblewrap.WORKSPACE))
 
     def _end(self, place: Place, *, polite_seconds: float) -> None:
         """Ends the life on record, and whatever else runs for this sandbox."""
         life = place.life()
         if life and self.poll(place.id, life) is None:
-            processes.end_life(life["pid"], life["started"], polite_seconds=polite_seconds)
-        processes.end_strays(place.id, _uid(place))
+            proc.end_life(life["pid"], life["started"], polite_seconds=polite_seconds)
+        proc.end_strays(place.id, _uid(place))
         cgroups.remove(life.get("groups", []) if life else [])
         place.keep_life(None)
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import structlog
 from django.conf import settings
 
-from sandboxes.backends import cgroups, runtime, users
+from sandboxes.backends.process import cgroups, interpreter, users
 
 PROBE_SECONDS = 30
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ def current() -> Isolation:
 
 def resolve() -> Isolation:
     """Tries each isolation on the real program, and stores the best that works."""
-    runtime.compile_ahead()
+    interpreter.compile_ahead()
     own_user = users.can_change_user()
     reason = _try_bubblewrap(own_user)
     resolved = Isolation(not reason, own_user, cgroups.available(), reason)
@@ -79,8 +79,8 @@ def _try_bubblewrap(own_user: bool) -> str:
     with tempfile.TemporaryDirectory(prefix="openhands-probe-") as name:
         folder = Path(name)
         uid = users.first_uid() if own_user else None
-        runtime.write_accounts(folder, uid)
-        command = runtime.under_bubblewrap(
+        interpreter.write_accounts(folder, uid)
+        command = interpreter.under_bubblewrap(
             workspace=folder, data=folder, temporary=folder, accounts=folder, uid=uid, arguments=["--help"]
         )
         try:
@@ -89,7 +89,7 @@ def _try_bubblewrap(own_user: bool) -> str:
                 capture_output=True,
                 text=True,
                 timeout=PROBE_SECONDS,
-                env={"PATH": runtime.PATH},
+                env={"PATH": interpreter.PATH},
                 check=False,
             )
         except subprocess.TimeoutExpired:
