@@ -181,7 +181,7 @@ def test_a_reset_ends_everything_in_the_session(
     job = pids(log, 1)[0]
     text = conversation.text(command, reset=True)
     assert "was reset" in text
-    assert not is_alive(job)
+    assert eventually(lambda: not is_alive(job))
     assert conversation.text("echo [$lost]; pwd").startswith(f"[]\n{conversation.server.workspace}")
 
 
