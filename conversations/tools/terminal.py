@@ -11,7 +11,7 @@ class TerminalArguments(Arguments):
     command: str = Field("", description="The command, or the input for what runs. Empty: read on.")
     is_input: bool = Field(
         False,
-        description="True to send `command` to what still runs, as typed; C-c, C-d and the like press that key.",
+        description="True to send `command` to what still runs, as typed; C-c, C-d, C-z and the like press that key.",
     )
     timeout: float | None = Field(
         None,
