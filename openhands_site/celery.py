@@ -90,15 +90,6 @@ class WorkerStep(bootsteps.StartStopStep):
 app.steps["worker"].add(WorkerStep)
 
 
-@signals.worker_shutting_down.connect
-def _leave(**_: Any) -> None:
-    from conversations.agent.inbox import reader
-    from openhands_site.workers.process import take_no_more
-
-    take_no_more()
-    reader().shut_down()
-
-
 @signals.worker_shutdown.connect
 def _end_worker(**_: Any) -> None:
     from openhands_site.workers.process import end_worker
