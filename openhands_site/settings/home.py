@@ -2,6 +2,7 @@
 
 from openhands_site import env, installation
 
+ROOT = env.ROOT  # the folder of the project
 OPENHANDS_HOME = env.folder("OPENHANDS_HOME", env.ROOT / "var")
 INSTALLATION_ID = installation.identify(OPENHANDS_HOME, env.text("OPENHANDS_INSTALLATION_ID"))
 SECRET_KEYS = installation.secret_keys(OPENHANDS_HOME, env.items("OPENHANDS_SECRET_KEYS"))

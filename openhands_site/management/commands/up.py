@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import BaseCommand
 from django.db import connections
 
-from openhands_site import env, startup
+from openhands_site import startup
 from openhands_site.supervisor import Program, Supervisor
 from openhands_site.survivors import Register
 
@@ -165,7 +165,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "OPENHANDS_HOME": str(settings.OPENHANDS_HOME),
         "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(env.ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(settings.ROOT), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
         "SANDBOX_BACKEND": choice.chosen().backend,
     }
