@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations import at_work
-from conversations.at_work import OpenAction
+from conversations.at_work import ActionAtWork
 from conversations.models import Conversation
 from openhands_site.workers.freeing import dead_workers
 from openhands_site.workers.models import Worker
@@ -108,7 +108,7 @@ class Work:
 
     workers: list[WorkerAtWork]
     waiting: Listed[Piece]
-    actions: Listed[OpenAction]
+    actions: Listed[ActionAtWork]
     left_behind: Listed[Conversation]
     ownerless: Listed[Sandbox]
     comparison: Comparison
@@ -124,7 +124,7 @@ def gather() -> Work:
     return Work(
         workers=_workers(live, [_piece(row, live) for row in held]),
         waiting=Listed(rows, sum(some.total for some in waiting)),
-        actions=Listed(*at_work.open_actions(LISTED)),
+        actions=Listed(*at_work.actions(LISTED)),
         left_behind=_listed(at_work.left_behind()),
         ownerless=_listed(ownerless().select_related("owner").order_by("created_at")),
         comparison=reconcile.compare(),
