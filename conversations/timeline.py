@@ -90,7 +90,7 @@ def write(conversation: Conversation, *drafts: Draft, wake: bool = False) -> lis
     now = timezone.now()
     events = [_place(conversation, draft, now) for draft in drafts]
     for event in events:
-        _insert.run(**vars(event))
+        _insert.run(event)
     conversation.updated_at = now
     if wake and conversation.due_since is None:
         conversation.due_since = now
