@@ -14,7 +14,6 @@ from openhands_site.disk import ROOM_BYTES
 
 WORKER_SECONDS = 10
 MODEL_SECONDS = 90
-QUEUES = ("agent", "sandboxes", "default", "integrations")
 
 
 class Problem(Exception):
@@ -58,7 +57,8 @@ def redis() -> str:
 def workers() -> str:
     """A message to each queue, whose answer comes through Redis."""
     begun = time.monotonic()
-    keys = {queue: f"{settings.REDIS_PREFIX}doctor:{uuid.uuid4()}" for queue in QUEUES}
+    queues = [queue for served in settings.WORKER_QUEUES.values() for queue in served]
+    keys = {queue: f"{settings.REDIS_PREFIX}doctor:{uuid.uuid4()}" for queue in queues}
     try:
         with redis_client.connect() as client:
             client.ping()

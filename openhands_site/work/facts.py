@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -27,7 +28,10 @@ LISTED = 100
 HELD_LISTED = 1_000
 DEAD_LISTED = 5
 LATE_AFTER = timedelta(seconds=30)
-QUEUES: dict[type[Conversation] | type[Sandbox], str] = {Conversation: "agent", Sandbox: "sandboxes"}
+QUEUES: dict[type[Conversation] | type[Sandbox], str] = {
+    Conversation: settings.AGENT_QUEUE,
+    Sandbox: settings.SANDBOX_QUEUE,
+}
 T = TypeVar("T")
 
 
@@ -158,7 +162,7 @@ def _piece(row: Conversation | Sandbox, live: dict[UUID, Worker]) -> Piece:
     holder = row.lease_worker
     is_held = holder is not None and holder.pk in live
     reserved_for = row.reserved_for if row.reserved_for_id in live else None
-    serving = [worker for worker in live.values() if QUEUES[type(row)] in worker.name.split(", ")]
+    serving = [worker for worker in live.values() if worker.serves(QUEUES[type(row)])]
     return Piece(
         row=row,
         holder=holder,

@@ -21,7 +21,6 @@ from openhands_site.supervisor import Program, Supervisor
 from openhands_site.survivors import Register
 
 READY_SECONDS = 120
-WORKERS = {"agent": "agent", "background": "sandboxes,default,integrations"}
 PYTHON = [sys.executable, "-P", "-m"]
 log = structlog.get_logger(__name__)
 
@@ -59,7 +58,7 @@ class Command(BaseCommand):
         supervisor.start(Program("web", [*PYTHON, "openhands_site.web"]))
         self.prepare_sandboxes()
         reconcile.adopt()
-        for name in WORKERS:
+        for name in settings.WORKER_QUEUES:
             supervisor.start(worker(name))
         connections.close_all()
         threading.Thread(target=self.announce, daemon=True).start()
@@ -82,7 +81,7 @@ class Command(BaseCommand):
         from sandboxes import reconcile
 
         self.say("Ending …")
-        supervisor.end(*WORKERS, is_hurried=self.ending.is_hurried)
+        supervisor.end(*settings.WORKER_QUEUES, is_hurried=self.ending.is_hurried)
         try:
             reconcile.end_all()
         finally:
@@ -183,7 +182,14 @@ def command_line(command: str) -> str:
 
 def worker(name: str) -> Program:
     threads = settings.AGENT_THREADS if name == "agent" else settings.BACKGROUND_THREADS
-    options = ["--pool", "threads", "--concurrency", str(threads), "--queues", WORKERS[name]]
+    options = [
+        "--pool",
+        "threads",
+        "--concurrency",
+        str(threads),
+        "--queues",
+        ",".join(settings.WORKER_QUEUES[name]),
+    ]
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # ours is in the database
     celery = [*PYTHON, "celery", "--quiet", "-A", "openhands_site", "worker", "-n", f"{name}@%h"]
     return Program(name, [*celery, *options, *alone], patience=settings.STOP_SECONDS)
