@@ -67,7 +67,7 @@ def _list_page(request: HttpRequest, form: NewConversationForm, status: int = 20
         "form": form,
         "page": page,
         "model": model,
-        "is_stand_in": model.startswith("scripted/"),
+        "is_stand_in": registry.is_stand_in(model),
         "max_steps": settings.MAX_STEPS,
         "max_budget": settings.MAX_BUDGET,
         "images": sandboxes.nameable_images(),

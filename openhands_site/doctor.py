@@ -100,7 +100,7 @@ def model() -> str:
     from conversations.llm.base import ModelChoice, Request
     from conversations.llm.errors import LLMError
 
-    if settings.LLM_MODEL.startswith("scripted/"):
+    if registry.is_stand_in(settings.LLM_MODEL):
         return f"{settings.LLM_MODEL} is a stand-in; set LLM_MODEL and LLM_API_KEY to connect a real one."
     choice = ModelChoice(settings.LLM_MODEL, settings.LLM_API_KEY, settings.LLM_BASE_URL)
     request = Request([{"role": "user", "content": "Say hello in one word."}], [])
