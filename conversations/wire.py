@@ -29,6 +29,7 @@ from django.db.models import (
 from django.db.models.functions import Cast
 
 from conversations.models import Conversation, Event
+from conversations.rendering.events import render_event
 from openhands_site.prepared import Parameter, PreparedRead
 from openhands_site.workers.models import Worker
 from sandboxes.models import Runtime
@@ -85,8 +86,6 @@ def to_wire(event: Event) -> dict[str, Any]:
 
 def with_html(event: Event) -> dict[str, Any]:
     """The same, with the HTML that stands for it on the page."""
-    from conversations.rendering.events import render_event
-
     return {**to_wire(event), "html": render_event(event)}
 
 

@@ -9,8 +9,14 @@ from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
+from conversations.llm import registry
+from conversations.llm.base import ModelChoice, Request
+from conversations.llm.errors import LLMError
 from openhands_site import async_thread, checks, health, redis_client
+from openhands_site.celery import app
 from openhands_site.disk import ROOM_BYTES
+from sandboxes.doctor import check_backend
+from sandboxes.errors import SandboxError
 
 WORKER_SECONDS = 10
 MODEL_SECONDS = 90
@@ -79,15 +85,10 @@ def workers() -> str:
 
 
 def send(queue: str, key: str) -> None:
-    from openhands_site.celery import app
-
     app.send_task("openhands_site.tasks.answer", args=[key], queue=queue, retry=False)
 
 
 def sandboxes() -> str:
-    from sandboxes.doctor import check_backend
-    from sandboxes.errors import SandboxError
-
     try:
         return check_backend()
     except SandboxError as error:
@@ -96,10 +97,6 @@ def sandboxes() -> str:
 
 def model() -> str:
     """The server's model, asked for one word; a stand-in is not asked."""
-    from conversations.llm import registry
-    from conversations.llm.base import ModelChoice, Request
-    from conversations.llm.errors import LLMError
-
     if registry.is_stand_in(settings.LLM_MODEL):
         return f"{settings.LLM_MODEL} is a stand-in; set LLM_MODEL and LLM_API_KEY to connect a real one."
     choice = ModelChoice(settings.LLM_MODEL, settings.LLM_API_KEY, settings.LLM_BASE_URL)
