@@ -76,6 +76,11 @@ class UserSettings(models.Model):
     def __str__(self) -> str:
         return f"Settings of {self.user}"
 
+    @classmethod
+    def of(cls, user: User) -> "UserSettings":
+        """Those of the user; where they never set any, empty ones that are not stored."""
+        return cls.objects.filter(user=user).first() or cls(user=user)
+
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """The key was judged when it was entered; to look at it again would fail where it cannot be decrypted."""
         super().clean_fields({*(exclude or ()), "llm_api_key"})

@@ -1,7 +1,9 @@
 """What a user may enter for their model."""
 
+import re
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 
@@ -24,9 +26,11 @@ def validate_base_url(value: str) -> None:
 
 
 def validate_model_name(value: str) -> None:
-    if not value.isprintable() or " " in value:
+    """The same rule by which a conversation takes a model."""
+    if not re.fullmatch(settings.MODEL_NAME, value):
         raise ValidationError(
-            "A model's name has no spaces in it, such as openai/gpt-5 or anthropic/claude-opus-4-1."
+            "A model's name has no spaces in it and is no URL: write provider/model, such as openai/gpt-5 or "
+            "anthropic/claude-opus-4-1."
         )
 
 

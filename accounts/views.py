@@ -26,7 +26,7 @@ from accounts.models import APIKey, User, UserSettings
 @require_http_methods(["GET", "HEAD", "POST"])
 def user_settings(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
-    stored = UserSettings.objects.filter(user=user).first() or UserSettings(user=user)
+    stored = UserSettings.of(user)
     form = SettingsForm.of(user, stored, request.POST if request.method == "POST" else None)
     if form.is_valid():
         services.save_settings(

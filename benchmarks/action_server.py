@@ -9,8 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any, Self
 
-from benchmarks.machine import Process
-from benchmarks.watching import ROOT
+from benchmarks.machine import ROOT, Process
 
 KEY = "benchmark"
 

@@ -4,23 +4,23 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks import postgres
-from benchmarks.machine import Process, processes
-from benchmarks.watching import ROOT, Watchers
+from benchmarks.machine import ROOT, Process, free_port, processes
+from benchmarks.watching import Watchers
 
 START_SECONDS, STOP_SECONDS, REST_SECONDS = 60, 60, 900
 # The product reads these; what stands in the environment of whoever measures must not count.
@@ -78,12 +78,6 @@ def provider() -> Iterator[str]:
         assert process.stdout
         yield process.stdout.readline().strip()
         process.communicate(timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -275,3 +269,15 @@ def events_of(api: httpx.Client, conversation: Conversation) -> list[dict[str, A
         events += page["items"]
         after = page["next"]
     return events
+
+
+def observed(api: httpx.Client, filed: Sequence[Conversation]) -> list[list[float]]:
+    """When each conversation's observations were written."""
+    return [
+        [moment(each["created_at"]) for each in events_of(api, one) if each["kind"] == "observation"]
+        for one in filed
+    ]
+
+
+def moment(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import ROOT
 from benchmarks.report import number
-from benchmarks.watching import ROOT
 
 USUAL = ("steps", "delivery", "replay", "throughput", "first_call")
 # What a checkout does not hold and this one has built; taken along where it was built from the same.

@@ -1,29 +1,23 @@
-"""How soon a Docker sandbox answers, beside a bare container with an HTTP server: `python -m benchmarks.docker_starts RUNS`
-in the environment of an installation that is its own. Its last line is the answer as JSON: the milliseconds of each, or a
-sentence on why there are none."""
+"""How soon a Docker sandbox answers, beside a bare container with an HTTP server. An order of `inside`, in the environment
+of an installation that is its own."""
 
 import http.client
-import json
-import sys
 import time
 import uuid
 from collections.abc import Callable
 
-import django
-
-django.setup()
-
-from openhands_site import async_thread  # noqa: E402
-from sandboxes import client  # noqa: E402
-from sandboxes.backends.docker import engine, images  # noqa: E402
-from sandboxes.backends.docker.backend import DockerBackend  # noqa: E402
-from sandboxes.backends.docker.uninstalling import uninstall  # noqa: E402
-from sandboxes.errors import SandboxError  # noqa: E402
-from sandboxes.protocol import ActionRequest  # noqa: E402
-from sandboxes.starting import configured_spec  # noqa: E402
+from openhands_site import async_thread
+from sandboxes import client
+from sandboxes.backends.docker import engine, images
+from sandboxes.backends.docker.backend import DockerBackend
+from sandboxes.backends.docker.uninstalling import uninstall
+from sandboxes.errors import SandboxError
+from sandboxes.protocol import ActionRequest
+from sandboxes.starting import configured_spec
 
 
-def main(runs: int) -> object:
+def measure(runs: int) -> object:
+    """The milliseconds of each, or a sentence on why there are none."""
     try:
         DockerBackend.prepare()
     except SandboxError as error:
@@ -85,7 +79,3 @@ def _sandbox() -> Callable[[], None]:
     result = async_thread.run(client.put_action(reachable, uuid.uuid4(), request)).result(60)
     assert result.meta["exit_code"] == 0, result
     return lambda: DockerBackend().remove(sandbox_id)
-
-
-if __name__ == "__main__":
-    print(json.dumps(main(int(sys.argv[1]))))

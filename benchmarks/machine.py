@@ -1,14 +1,16 @@
-"""The machine that was measured, and the memory and CPU of processes on it, from Linux' /proc."""
+"""The machine that was measured, a port of it, and the memory and CPU of processes on it, from Linux' /proc."""
 
 import os
 import platform
 import re
+import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 PACKAGES = ("django", "daphne", "celery", "redis", "litellm", "aiohttp", "psycopg", "pydantic")
 
@@ -36,6 +38,12 @@ def commit(folder: Path) -> str:
         [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
     )
     return found.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

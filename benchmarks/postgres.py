@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+
+from benchmarks.machine import free_port
 
 
 def find_programs() -> Path | None:
@@ -25,10 +26,8 @@ def cluster() -> Iterator[str]:
     """Its URL, without a database's name. It syncs to the disk at each commit, as one in earnest would."""
     programs = find_programs()
     assert programs, "no PostgreSQL is installed on this machine; give the URL of one"
-    with tempfile.TemporaryDirectory(prefix="bench-postgres-") as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory(prefix="bench-postgres-") as folder:
+        port = free_port()
         data = Path(folder) / "data"
         Path(folder).chmod(0o755)
         data.mkdir()

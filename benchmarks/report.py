@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from benchmarks import machine
 from benchmarks.figures import Measurement
-from benchmarks.watching import ROOT
+from benchmarks.machine import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: made by `make bench`, not by hand -->", "<!-- end of the figures -->"

@@ -16,11 +16,11 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import accumulate
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.machine import ROOT
+
 SEQUENCE = re.compile(rb'\{"sequence":\s*(\d+)')
 SEEN_EVERY = 128 * 1024  # bytes; the server waits after 1,000 events or 4 MB that were not said to be seen
 QUIET_SECONDS = 0.3  # what was told last may still be on its way when the input ends

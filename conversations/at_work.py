@@ -1,14 +1,11 @@
 """What the agents of all conversations are at, for operators: a few queries, whatever the length of the logs."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Subquery, Value, When
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
+from conversations import open_actions
 from conversations.events import Action, load
 from conversations.models import Conversation, Event
 from conversations.querysets import ConversationQuerySet
@@ -17,12 +14,11 @@ from conversations.states import AgentState
 from openhands_site.workers.models import Worker
 
 LOOKED_AT = 500  # conversations at work; those whose log says `running` come first
-A_QUERY = 100  # tails of logs that one query asks for
 SUMMARY_LIMIT = 120
 
 
 @dataclass(frozen=True)
-class OpenAction:
+class ActionAtWork:
     """An action without an observation; `summary` is a line of what it does.
 
     `is_held` says that a live worker holds the conversation, and so will record the action's end.
@@ -35,13 +31,14 @@ class OpenAction:
     summary: str
 
 
-def open_actions(limit: int) -> tuple[list[OpenAction], int]:
+def actions(limit: int) -> tuple[list[ActionAtWork], int]:
     """Those of conversations that are held, due or `running`: the first `limit`, and how many there are. Those that
     nobody who lives holds come first, then the oldest."""
-    tails = list(_first_of_last_replies())
-    found = [
-        pk for start in range(0, len(tails), A_QUERY) for pk in _unobserved(tails[start : start + A_QUERY])
-    ]
+    running = Q(agent_state=AgentState.RUNNING)
+    at_work = Conversation.objects.filter(
+        running | Q(due_since__isnull=False) | Q(lease_worker__isnull=False)
+    ).order_by(Case(When(running, then=Value(0)), default=Value(1)), "due_since")
+    found = open_actions.ids_in(at_work, LOOKED_AT)
     live = Worker.objects.live().filter(pk=OuterRef("conversation__lease_worker"))
     rows = Event.objects.filter(pk__in=found).annotate(is_held=Exists(live))
     rows = rows.select_related("conversation__lease_worker").order_by("is_held", "created_at", "sequence")
@@ -59,32 +56,7 @@ def left_behind() -> ConversationQuerySet:
     ).order_by("updated_at")
 
 
-def _first_of_last_replies() -> Iterable[tuple[UUID, int]]:
-    """Of conversations at work: which, and where in its log the actions of the latest reply begin."""
-    running = Q(agent_state=AgentState.RUNNING)
-    latest = Event.objects.filter(conversation=OuterRef("pk"), kind="action").order_by("-sequence")
-    first = latest.annotate(first=F("sequence") - Cast(KT("payload__index"), IntegerField())).values("first")
-    return (
-        Conversation.objects.filter(running | Q(due_since__isnull=False) | Q(lease_worker__isnull=False))
-        .annotate(first=Subquery(first[:1], output_field=IntegerField()))
-        .order_by(Case(When(running, then=Value(0)), default=Value(1)), "due_since")
-        .filter(first__isnull=False)
-        .values_list("pk", "first")[:LOOKED_AT]
-    )
-
-
-def _unobserved(tails: list[tuple[UUID, int]]) -> list[UUID]:
-    """The actions in these tails of logs that have no observation."""
-    stands_there = Q()
-    for pk, first in tails:
-        stands_there |= Q(conversation=pk, sequence__gte=first)
-    events = Event.objects.filter(stands_there, kind__in=("action", "observation"))
-    seen = list(events.values_list("pk", "kind", KT("payload__action_id")))
-    observed = {action_id for _, kind, action_id in seen if kind == "observation"}
-    return [pk for pk, kind, _ in seen if kind == "action" and str(pk) not in observed]
-
-
-def _described(event: Any) -> OpenAction:
+def _described(event: Any) -> ActionAtWork:
     action = load(event.kind, event.payload)
     assert isinstance(action, Action)
     described = describe_action(event.conversation_id, action)
@@ -92,4 +64,4 @@ def _described(event: Any) -> OpenAction:
     summary = " ".join(f"{described.verb} {described.title or detail}".split())
     if len(summary) > SUMMARY_LIMIT:
         summary = f"{summary[:SUMMARY_LIMIT]}…"
-    return OpenAction(event, event.conversation, event.is_held, action.tool, summary)
+    return ActionAtWork(event, event.conversation, event.is_held, action.tool, summary)

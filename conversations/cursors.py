@@ -5,6 +5,20 @@ from datetime import datetime
 from uuid import UUID
 
 from conversations.errors import InvalidInputError
+from conversations.models import Conversation
+from conversations.querysets import ConversationQuerySet
+
+
+def page(conversations: ConversationQuerySet, cursor: str, limit: int) -> tuple[list[Conversation], str]:
+    """The first `limit` of them after the cursor, newest first, and the cursor of what follows, empty on the last page.
+
+    Raises InvalidInputError for a cursor that no page gave.
+    """
+    if cursor:
+        conversations = conversations.older_than(*decode(cursor))
+    found = list(conversations.newest_first()[: limit + 1])
+    shown = found[:limit]
+    return shown, encode(shown[-1].updated_at, shown[-1].pk) if len(found) > limit else ""
 
 
 def encode(moment: datetime, pk: UUID) -> str:

@@ -2,9 +2,9 @@
 
 from django import forms
 
-from conversations.services import TITLE_LIMIT
+from conversations.services import STEPS_LIMIT, TITLE_LIMIT
 
-STEPS_WANTED = "Give a whole number from 1 to 100,000."
+STEPS_WANTED = f"Give a whole number from 1 to {STEPS_LIMIT:,}."
 MONEY_WANTED = "Give an amount such as 2.50."
 
 
@@ -24,7 +24,7 @@ class NewConversationForm(forms.Form):
     model = forms.CharField(max_length=200, required=False)
     image = forms.CharField(max_length=255, required=False)
     max_steps = forms.IntegerField(
-        min_value=1, max_value=100_000, required=False, error_messages=_one_for_all(STEPS_WANTED)
+        min_value=1, max_value=STEPS_LIMIT, required=False, error_messages=_one_for_all(STEPS_WANTED)
     )
     max_budget = forms.DecimalField(
         min_value=0,

@@ -36,16 +36,13 @@ class ListPage:
 
 def page_of(conversations: ConversationQuerySet, *, before: str = "") -> ListPage:
     """Raises InvalidInputError for a `before` that is no cursor."""
-    if before:
-        conversations = conversations.older_than(*cursors.decode(before))
-    found = list(conversations.newest_first()[: CONVERSATIONS_A_PAGE + 1])
-    shown = found[:CONVERSATIONS_A_PAGE]
+    shown, older = cursors.page(conversations, before, CONVERSATIONS_A_PAGE)
     costs = _costs(shown)
     rows = [Row(each, STATE_LABELS[each.agent_state], costs.get(each.pk)) for each in shown]
     return ListPage(
         rows=rows,
         is_first=not before,
-        older=cursors.encode(shown[-1].updated_at, shown[-1].pk) if len(found) > len(shown) else "",
+        older=older,
         is_live=any(each.agent_state not in RESTING for each in shown),
     )
 

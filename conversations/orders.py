@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from conversations import timeline
-from conversations.events import Action, AgentStateChanged, Control, Observation, Part, TextPart, load
+from conversations import open_actions, timeline
+from conversations.events import AgentStateChanged, Control, Observation, Part, TextPart
 from conversations.models import Conversation, Event
 from conversations.states import SETTLED, AgentState
 from conversations.timeline import Draft
@@ -18,7 +18,7 @@ def record(conversation: Conversation, draft: Draft) -> Event:
     order = draft.payload.order
     if order == "resume" or leases.is_held(conversation):
         return timeline.write(conversation, draft, wake=order == "resume")[0]
-    if order == "pause" and open_actions(conversation) and conversation.agent_state == AgentState.RUNNING:
+    if order == "pause" and _open_actions(conversation) and conversation.agent_state == AgentState.RUNNING:
         # A dead worker may have sent one of them: another has to see how it ended before the log may rest.
         return timeline.write(conversation, draft, wake=True)[0]
     followers = _stop(conversation) if order == "stop" else _pause(conversation)
@@ -30,22 +30,6 @@ def record(conversation: Conversation, draft: Draft) -> Event:
     return timeline.write(conversation, draft, *followers, wake=wake)[0]
 
 
-def open_actions(conversation: Conversation) -> list[tuple[Event, Action]]:
-    """The actions of the latest reply that have no observation yet, in order."""
-    last = conversation.events.filter(kind="action").order_by("-sequence").first()
-    if last is None:
-        return []
-    first = last.sequence - int(last.payload["index"])
-    tail = list(
-        conversation.events.filter(sequence__gte=first, kind__in=("action", "observation")).order_by(
-            "sequence"
-        )
-    )
-    observed = {event.payload["action_id"] for event in tail if event.kind == "observation"}
-    loaded = ((event, load(event.kind, event.payload)) for event in tail if str(event.pk) not in observed)
-    return [(event, action) for event, action in loaded if isinstance(action, Action)]
-
-
 def interruption(action_id: UUID) -> Draft:
     """The end of an action that a stop closes without a word from the sandbox, which has yet to hear of it."""
     content: list[Part] = [TextPart(text=INTERRUPTED)]
@@ -55,11 +39,15 @@ def interruption(action_id: UUID) -> Draft:
     )
 
 
+def _open_actions(conversation: Conversation) -> list[UUID]:
+    return open_actions.ids_in(Conversation.objects.filter(pk=conversation.pk))
+
+
 def _stop(conversation: Conversation) -> list[Draft]:
     """What a stop means with nobody at work: open actions end, and a turn that was due does not begin."""
     if conversation.agent_state in SETTLED and conversation.due_since is None:
         return []
-    interrupted = [interruption(event.pk) for event, _ in open_actions(conversation)]
+    interrupted = [interruption(pk) for pk in _open_actions(conversation)]
     state = []
     if conversation.agent_state != AgentState.STOPPED:
         state = [Draft(AgentStateChanged(state="stopped"), "system")]

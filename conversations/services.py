@@ -26,6 +26,7 @@ from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
 TITLE_LIMIT = 200
+STEPS_LIMIT = 100_000
 ID_USED = "This client_id was used for something else; send a new UUID."
 NOT_YOURS = "There is no such conversation, or it is not yours."
 PersonalOrder = Literal["pause", "resume", "stop"]
@@ -216,8 +217,8 @@ def _checked_model(name: str) -> str:
 def _checked_steps(max_steps: int | None) -> int:
     if max_steps is None:
         return int(settings.MAX_STEPS)
-    if not 1 <= max_steps <= 100_000:
-        raise InvalidInputError("max_steps is a whole number from 1 to 100,000.", field="max_steps")
+    if not 1 <= max_steps <= STEPS_LIMIT:
+        raise InvalidInputError(f"max_steps is a whole number from 1 to {STEPS_LIMIT:,}.", field="max_steps")
     return max_steps
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from conversations import removal
+from conversations import removal, timeline
 from conversations.models import Conversation, FileRemoval
 from openhands_site.workers import leases
 from openhands_site.workers.rhythm import Rhythm
@@ -14,7 +14,7 @@ _removals = Rhythm(60)
 def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
     """A `workers.process.Sweep`."""
     for pk in leases.due(Conversation.objects.all(), worker_id).values_list("pk", flat=True)[:limit]:
-        yield "conversations.tasks.run_agent", str(pk)
+        yield timeline.TASK, str(pk)
 
 
 def sweep_removals(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:

@@ -30,6 +30,7 @@ from conversations.states import AgentState, check_transition
 from openhands_site import hints, redis_client
 from openhands_site.prepared import Parameter, PreparedInsert, PreparedRead, PreparedUpdate
 
+TASK = "conversations.tasks.run_agent"
 PAYLOAD_LIMIT = 64 * 1024  # bytes of JSON
 # Where a payload's long texts stand; these may be moved to a blob.
 LONG_FIELDS = {
@@ -90,7 +91,7 @@ def write(conversation: Conversation, *drafts: Draft, wake: bool = False) -> lis
     now = timezone.now()
     events = [_place(conversation, draft, now) for draft in drafts]
     for event in events:
-        _insert.run(**vars(event))
+        _insert.run(event)
     conversation.updated_at = now
     if wake and conversation.due_since is None:
         conversation.due_since = now
@@ -195,7 +196,7 @@ def _tell_on_commit(conversation: Conversation, *, ordered: bool, wake: bool) ->
         if ordered:
             hints.publish(redis_client.orders_channel(), conversation_id)
         if wake:
-            hints.enqueue("conversations.tasks.run_agent", conversation_id)
+            hints.enqueue(TASK, conversation_id)
 
     transaction.on_commit(tell)
 

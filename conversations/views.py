@@ -67,7 +67,7 @@ def _list_page(request: HttpRequest, form: NewConversationForm, status: int = 20
         "form": form,
         "page": page,
         "model": model,
-        "is_stand_in": model.startswith("scripted/"),
+        "is_stand_in": registry.is_stand_in(model),
         "max_steps": settings.MAX_STEPS,
         "max_budget": settings.MAX_BUDGET,
         "images": sandboxes.nameable_images(),
@@ -81,16 +81,15 @@ def _list_page(request: HttpRequest, form: NewConversationForm, status: int = 20
 def detail(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     conversation = _visible(request, conversation_id)
     # Read before the events: what comes after is told by the socket, which begins where the events end.
-    now = wire.status_of(conversation.pk)
-    if now is None:
+    status = wire.status_of(conversation.pk)
+    if status is None:
         raise Http404
     events, has_older = _newest(conversation.events.all())
-    status = json.loads(now.text)
     context = {
         "conversation": conversation,
         "status": status,
-        "label": STATE_LABELS[status["agent_state"]],
-        "sandbox_label": SANDBOX_LABELS[status["sandbox_state"] or "none"],
+        "label": STATE_LABELS[status.agent_state],
+        "sandbox_label": SANDBOX_LABELS[status.sandbox_state or "none"],
         "spend": usage.spend(conversation.pk),
         "labels": json.dumps(STATE_LABELS),
         "sandbox_labels": json.dumps(SANDBOX_LABELS),

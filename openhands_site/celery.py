@@ -72,6 +72,7 @@ class WorkerStep(bootsteps.StartStopStep):
         from django.conf import settings
         from django.utils.module_loading import import_string
 
+        from openhands_site.workers.models import Worker
         from openhands_site.workers.process import Work, become_worker
 
         queues = list(controller.app.amqp.queues.consume_from)
@@ -82,21 +83,12 @@ class WorkerStep(bootsteps.StartStopStep):
             pool.apply_async(tasks[task].apply, (arguments,))
 
         sweeps = [import_string(path) for queue in queues for path in settings.SWEEPS.get(queue, ())]
-        become_worker(", ".join(queues), sweeps, lambda: int(controller.concurrency) - _busy, begin)
+        become_worker(Worker.name_of(queues), sweeps, lambda: int(controller.concurrency) - _busy, begin)
         warm_ups = [path for queue in queues for path in settings.WARM_UPS.get(queue, ())]
         threading.Thread(target=_warm_up, args=(warm_ups,), name="warm-up", daemon=True).start()
 
 
 app.steps["worker"].add(WorkerStep)
-
-
-@signals.worker_shutting_down.connect
-def _leave(**_: Any) -> None:
-    from conversations.agent.inbox import reader
-    from openhands_site.workers.process import take_no_more
-
-    take_no_more()
-    reader().shut_down()
 
 
 @signals.worker_shutdown.connect

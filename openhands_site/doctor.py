@@ -9,12 +9,17 @@ from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
+from conversations.llm import registry
+from conversations.llm.base import ModelChoice, Request
+from conversations.llm.errors import LLMError
 from openhands_site import async_thread, checks, health, redis_client
+from openhands_site.celery import app
 from openhands_site.disk import ROOM_BYTES
+from sandboxes.doctor import check_backend
+from sandboxes.errors import SandboxError
 
 WORKER_SECONDS = 10
 MODEL_SECONDS = 90
-QUEUES = ("agent", "sandboxes", "default", "integrations")
 
 
 class Problem(Exception):
@@ -58,7 +63,8 @@ def redis() -> str:
 def workers() -> str:
     """A message to each queue, whose answer comes through Redis."""
     begun = time.monotonic()
-    keys = {queue: f"{settings.REDIS_PREFIX}doctor:{uuid.uuid4()}" for queue in QUEUES}
+    queues = [queue for served in settings.WORKER_QUEUES.values() for queue in served]
+    keys = {queue: f"{settings.REDIS_PREFIX}doctor:{uuid.uuid4()}" for queue in queues}
     try:
         with redis_client.connect() as client:
             client.ping()
@@ -79,15 +85,10 @@ def workers() -> str:
 
 
 def send(queue: str, key: str) -> None:
-    from openhands_site.celery import app
-
     app.send_task("openhands_site.tasks.answer", args=[key], queue=queue, retry=False)
 
 
 def sandboxes() -> str:
-    from sandboxes.doctor import check_backend
-    from sandboxes.errors import SandboxError
-
     try:
         return check_backend()
     except SandboxError as error:
@@ -96,11 +97,7 @@ def sandboxes() -> str:
 
 def model() -> str:
     """The server's model, asked for one word; a stand-in is not asked."""
-    from conversations.llm import registry
-    from conversations.llm.base import ModelChoice, Request
-    from conversations.llm.errors import LLMError
-
-    if settings.LLM_MODEL.startswith("scripted/"):
+    if registry.is_stand_in(settings.LLM_MODEL):
         return f"{settings.LLM_MODEL} is a stand-in; set LLM_MODEL and LLM_API_KEY to connect a real one."
     choice = ModelChoice(settings.LLM_MODEL, settings.LLM_API_KEY, settings.LLM_BASE_URL)
     request = Request([{"role": "user", "content": "Say hello in one word."}], [])

@@ -36,16 +36,10 @@ class RedisSink:
     def enqueue(self, task: str, args: tuple[str, ...]) -> None:
         from openhands_site.celery import app
 
-        app.send_task(task, args=args, retry=False, **_route(task))
+        app.send_task(task, args=args, retry=False)
 
     def publish(self, channel: str, message: str) -> None:
         self.redis.publish(channel, message)
-
-
-def _route(task: str) -> dict[str, Any]:
-    from openhands_site.celery import app
-
-    return {"queue": app.amqp.router.route({}, task).get("queue")}
 
 
 class _Outbox:

@@ -95,7 +95,7 @@ class PreparedUpdate:
 
 
 class PreparedInsert:
-    """One row of `model` with the fields `names`; the others get what the database gives them."""
+    """Rows of `model` with the fields `names`; the others get what the database gives them."""
 
     def __init__(self, model: type[Model], *names: str) -> None:
         def compiled() -> tuple[str, Sequence[Any]]:
@@ -108,9 +108,8 @@ class PreparedInsert:
 
         self._statement = _Statement(compiled)
 
-    def run(self, **given: Any) -> None:
-        """A foreign key is given by the name of its column, as `conversation_id`."""
-        self._statement.execute(given, lambda _: None)
+    def run(self, row: Model) -> None:
+        self._statement.execute(vars(row), lambda _: None)
 
 
 def _parameters(model: type[Model], names: Sequence[str]) -> dict[str, Parameter]:

@@ -14,6 +14,7 @@ from benchmarks.figures import Breakdown, Figure, Measurement
 from benchmarks.tracing.clocks import MODEL
 
 Step = dict[str, float]
+SHORT, MIDDLE = 10, 50
 
 
 def measure(bench: Bench) -> Iterator[Measurement]:
@@ -24,21 +25,20 @@ def measure(bench: Bench) -> Iterator[Measurement]:
     ):
         wait_until_settled(api, installation.file(api, 3))
         traced: dict[int, list[list[Step]]] = {}
-        for steps, runs in ((10, bench.runs), (50, bench.runs), (long, 1)):
+        for steps, runs in ((SHORT, bench.runs), (MIDDLE, bench.runs), (long, 1)):
             traced[steps] = []
             for _ in range(runs):
                 (installation.home / "steps.jsonl").unlink(missing_ok=True)
                 wait_until_settled(api, installation.file(api, steps))
                 traced[steps].append(_steps(installation))
         cpu = _cpu(installation, api, bench.count(400, 40))
-    short = f"own part of a step of {10}"
-    yield Figure(short, "ms", [_own(run) for run in traced[10]], aim=5)
+    yield Figure(f"own part of a step of {SHORT}", "ms", [_own(run) for run in traced[SHORT]], aim=5)
     last = [run[-long // 4 :] for run in traced[long]]
     yield Figure(f"own part of a step, the last quarter of {long}", "ms", [_own(run) for run in last], aim=5)
-    yield Figure(f"the model's client in a step of {10}", "ms", [_model(run) for run in traced[10]])
+    yield Figure(f"the model's client in a step of {SHORT}", "ms", [_model(run) for run in traced[SHORT]])
     name = f"the model's client in a step, the last quarter of {long}"
     yield Figure(name, "ms", [_model(run) for run in last])
-    yield parts_of("one step of 50", [step for run in traced[50] for step in run])
+    yield parts_of(f"one step of {MIDDLE}", [step for run in traced[MIDDLE] for step in run])
     yield parts_of(f"one step, the last quarter of {long}", [step for run in last for step in run])
     yield Breakdown("CPU of one step, by process", "ms", cpu)
 

@@ -9,11 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-import httpx
-
-from benchmarks.bench import Bench, Conversation, Installation, events_of, wait_until_settled
+from benchmarks.bench import Bench, Installation, observed, wait_until_settled
 from benchmarks.figures import Figure
-from benchmarks.measures.steps import moment
 
 LATENCY = 2  # seconds
 OWN = ("web", "agent worker", "background worker", "redis", "supervisor")
@@ -32,7 +29,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
             time.sleep(steps * LATENCY / 2)
             grown = _megabytes(installation) - before
             wait_until_settled(api, *filed)
-            added = added_to_steps(_observed(api, filed), LATENCY)
+            added = added_to_steps(observed(api, filed), LATENCY)
             what = f"{at_once} conversations at once, the model taking {LATENCY} s"
             name = f"added to a step: {what}"
             yield Figure(name, "ms", [added], aim=aim, judged_by="p99", tenfold_of=smaller)
@@ -44,18 +41,10 @@ def measure(bench: Bench) -> Iterator[Figure]:
             filed = [installation.file(api, 1, held=True) for _ in range(at_once)]
             released = installation.release(at_once)
             wait_until_settled(api, *filed)
-            taken = [(times[0] - released) * 1000 for times in _observed(api, filed)]
+            taken = [(times[0] - released) * 1000 for times in observed(api, filed)]
             name = f"the step of each of {at_once} whose answers come in one moment"
             yield Figure(name, "ms", [taken], tenfold_of=smaller)
             smaller = name
-
-
-def _observed(api: httpx.Client, filed: Sequence[Conversation]) -> list[list[float]]:
-    """When each conversation's observations were written."""
-    return [
-        [moment(each["created_at"]) for each in events_of(api, one) if each["kind"] == "observation"]
-        for one in filed
-    ]
 
 
 def _megabytes(installation: Installation) -> float:
@@ -63,12 +52,12 @@ def _megabytes(installation: Installation) -> float:
     return sum(found[role].megabytes for role in OWN if role in found)
 
 
-def added_to_steps(observed: Sequence[Sequence[float]], latency: float) -> list[float]:
+def added_to_steps(written: Sequence[Sequence[float]], latency: float) -> list[float]:
     """Milliseconds beyond the model's of each step taken while all conversations were at work. Pure."""
-    begin, end = max(times[0] for times in observed), min(times[-1] for times in observed)
+    begin, end = max(times[0] for times in written), min(times[-1] for times in written)
     return [
         (later - earlier - latency) * 1000
-        for times in observed
+        for times in written
         for earlier, later in pairwise(times)
         if begin <= earlier and later <= end
     ]

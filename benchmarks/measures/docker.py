@@ -1,8 +1,6 @@
 """Docker sandboxes: how soon one answers, beside a bare container with an HTTP server, and its steps beside those of a
 process; left out where there is no engine."""
 
-import json
-import subprocess
 import sys
 import tempfile
 import uuid
@@ -12,7 +10,6 @@ from pathlib import Path
 from benchmarks.bench import Bench, Installation
 from benchmarks.figures import Figure
 from benchmarks.measures.steps import step_times
-from benchmarks.watching import ROOT
 
 DATABASE = False
 NOBODY = "http://127.0.0.1:9"  # a provider that nobody asks
@@ -22,15 +19,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     installation_id = f"bench-{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         there = Installation(Path(folder) / "home", NOBODY, OPENHANDS_INSTALLATION_ID=installation_id)
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.docker_starts", str(bench.count(30, 2))],
-            cwd=ROOT,
-            env=there.environment,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    starts = json.loads(done.stdout.splitlines()[-1])
+        starts = there.inside("docker_starts", bench.count(30, 2))
     if isinstance(starts, str):
         print(f"  Docker is left out: {starts}", file=sys.stderr)
         return

@@ -2,11 +2,10 @@
 delivered on a socket, from the moment that the observation before was written."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 import httpx
 
-from benchmarks.bench import Bench, Installation, events_of, wait_until_settled
+from benchmarks.bench import Bench, Installation, events_of, moment, wait_until_settled
 from benchmarks.figures import Figure
 
 AIMS = {10: None, 50: 10, 200: 13}
@@ -53,7 +52,3 @@ def step_times(installation: Installation, api: httpx.Client, steps: int) -> lis
 def between(written: Sequence[float], arrived: Sequence[float]) -> list[float]:
     """Milliseconds from the writing of each observation to the arrival of the next. Pure."""
     return [(end - begin) * 1000 for begin, end in zip(written, arrived[1:], strict=False)]
-
-
-def moment(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp).timestamp()

@@ -3,9 +3,8 @@ second, and how long a person who looks at pages waits meanwhile."""
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench, events_of, wait_until_settled
+from benchmarks.bench import Bench, observed, wait_until_settled
 from benchmarks.figures import Figure
-from benchmarks.measures.steps import moment
 from benchmarks.probe import Probe
 
 AT_ONCE = 10
@@ -26,19 +25,15 @@ def measure(bench: Bench) -> Iterator[Figure]:
                 installation.release(AT_ONCE)
                 wait_until_settled(api, *filed)
             others.append(probe.times)
-            observed = [
-                [moment(each["created_at"]) for each in events_of(api, one) if each["kind"] == "observation"]
-                for one in filed
-            ]
-            rates.append([rate(observed)])
+            rates.append([rate(observed(api, filed))])
     yield Figure(
         f"steps a second, {AT_ONCE} conversations at once", "1/s", rates, aim=120, more_is_better=True
     )
     yield Figure(f"other requests, {AT_ONCE} conversations at once", "ms", others, aim=50, judged_by="p99")
 
 
-def rate(observed: list[list[float]]) -> float:
+def rate(written: list[list[float]]) -> float:
     """Steps a second while all of the conversations were at work. Pure."""
-    begin, end = max(times[0] for times in observed), min(times[-1] for times in observed)
-    steps = sum(begin <= at < end for times in observed for at in times)
+    begin, end = max(times[0] for times in written), min(times[-1] for times in written)
+    steps = sum(begin <= at < end for times in written for at in times)
     return steps / (end - begin)

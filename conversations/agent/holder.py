@@ -38,7 +38,9 @@ class Holder:
         self._fold(timeline.after(self.id, self.history.cursor))
 
     def append(self, *drafts: Draft) -> None:
-        with transaction.atomic(savepoint=False):  # who calls it in a transaction of their own wants all or nothing
+        with transaction.atomic(
+            savepoint=False
+        ):  # who calls it in a transaction of their own wants all or nothing
             conversation = timeline.lock(self.id, fence=self.fence)
             foreign = self._foreign(conversation)
             fault_points.reach("agent-writing")

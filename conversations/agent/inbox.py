@@ -59,11 +59,11 @@ class OrderReader:
         self.inboxes: dict[UUID, Inbox] = {}
         self.is_shutting_down = False
         self._some = threading.Event()
-        threading.Thread(target=self._poll, name="orders-poll", daemon=True).start()
-        threading.Thread(target=self._listen, name="orders-listen", daemon=True).start()
+        self._begin = once(self._start_threads)
 
     @contextmanager
     def open(self, conversation_id: UUID) -> Iterator[Inbox]:
+        self._begin()
         inbox = Inbox(conversation_id)
         self.inboxes[conversation_id] = inbox
         self._some.set()
@@ -78,6 +78,10 @@ class OrderReader:
         self.is_shutting_down = True
         for inbox in list(self.inboxes.values()):
             inbox.put("shutdown")
+
+    def _start_threads(self) -> None:
+        for work, name in ((self._poll, "orders-poll"), (self._listen, "orders-listen")):
+            threading.Thread(target=work, name=name, daemon=True).start()
 
     def _poll(self) -> None:
         while True:

@@ -48,15 +48,10 @@ def list_conversations(
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> ConversationPage:
     """Yours, the latest changed first."""
-    rows = Conversation.objects.visible_to(request.auth).select_related("sandbox").newest_first()
-    if cursor:
-        rows = rows.older_than(*cursors.decode(cursor))
-    found = list(rows[: limit + 1])
-    items = found[:limit]
-    last = items[-1] if len(found) > limit else None
+    rows = Conversation.objects.visible_to(request.auth).select_related("sandbox")
+    items, following = cursors.page(rows, cursor, limit)
     return ConversationPage(
-        items=[present(request, conversation) for conversation in items],
-        next=cursors.encode(last.updated_at, last.pk) if last else None,
+        items=[present(request, conversation) for conversation in items], next=following or None
     )
 
 

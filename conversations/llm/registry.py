@@ -19,7 +19,7 @@ SCRIPTED = "scripted"
 
 def default_name(user: User) -> str:
     """The user's model, else the server's."""
-    return _own(user).llm_model or str(settings.LLM_MODEL)
+    return UserSettings.of(user).llm_model or str(settings.LLM_MODEL)
 
 
 def choose(user: User, name: str = "") -> ModelChoice:
@@ -29,7 +29,7 @@ def choose(user: User, name: str = "") -> ModelChoice:
     base URL is for the provider of the user's model; the server's is for that of LLM_MODEL, or LLM_BASE_URL.
     Raises LLMError where the user's key cannot be read any more.
     """
-    own = _own(user)
+    own = UserSettings.of(user)
     try:
         return _reach(own, name or own.llm_model or settings.LLM_MODEL)
     except UndecryptableError as error:
@@ -45,10 +45,6 @@ def warm_up() -> None:
     """Loads what the server's own model needs, which can take seconds, so that no conversation waits for it."""
     with suppress(LLMError):  # whoever uses the model is told
         create(ModelChoice(settings.LLM_MODEL, settings.LLM_API_KEY, settings.LLM_BASE_URL))
-
-
-def _own(user: User) -> UserSettings:
-    return UserSettings.objects.filter(user=user).first() or UserSettings(user=user)
 
 
 def _reach(own: UserSettings, name: str) -> ModelChoice:
@@ -81,7 +77,7 @@ def price(name: str) -> Price | None:
     `LLM_INPUT_COST_PER_TOKEN` and `LLM_OUTPUT_COST_PER_TOKEN` price `LLM_MODEL`, and every model that
     LiteLLM's table does not price.
     """
-    if name.startswith(f"{SCRIPTED}/"):
+    if is_stand_in(name):
         return Price.flat(Decimal(0), Decimal(0))
     configured = _configured_price()
     if configured and name == settings.LLM_MODEL:
@@ -97,6 +93,11 @@ def describe_budget_problem(name: str) -> str:
         f"The price of {name} is not known, so a budget cannot be kept. Set LLM_INPUT_COST_PER_TOKEN and "
         "LLM_OUTPUT_COST_PER_TOKEN (US dollars a token), choose a model with a known price, or leave the budget out."
     )
+
+
+def is_stand_in(name: str) -> bool:
+    """Whether it is no model, but plays one from a script."""
+    return name.startswith(f"{SCRIPTED}/")
 
 
 def is_a_name(name: str) -> bool:

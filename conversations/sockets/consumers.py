@@ -25,9 +25,9 @@ from conversations.models import Event
 from conversations.sockets import frames, reader
 from conversations.sockets.credentials import Credentials, may_watch
 from conversations.sockets.frames import BadFrameError, MessageFrame, OrderFrame, SeenFrame
+from conversations.sockets.pages import Page
 from conversations.sockets.threads import in_thread
 from conversations.sockets.window import Window
-from conversations.wire import Page
 from openhands_site import outages
 
 # Daphne closes with 1000 and 3000 to 4999 alone. After the last two a client comes again.

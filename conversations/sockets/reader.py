@@ -19,8 +19,10 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from conversations import wire
+from conversations.sockets import pages
+from conversations.sockets.pages import Page
 from conversations.sockets.threads import in_thread
-from conversations.wire import Page, Status
+from conversations.wire import Status
 from openhands_site import redis_client
 
 POLL_SECONDS = 10.0
@@ -67,7 +69,7 @@ class Feed:
         read = self._reads.get(key)
         if read is None:
             read = asyncio.ensure_future(
-                in_thread(_threads, wire.read_page, self.conversation_id, after, html)
+                in_thread(_threads, pages.read_page, self.conversation_id, after, html)
             )
             self._reads[key] = read
             read.add_done_callback(lambda done: self._finish(key, done))

@@ -6,7 +6,7 @@ it has seen, and past these limits nothing more is read for it.
 
 from collections import deque
 
-from conversations.wire import Frame
+from conversations.sockets.pages import Frame
 
 UNSEEN_EVENTS = 1_000
 UNSEEN_BYTES = 4 * 1024 * 1024

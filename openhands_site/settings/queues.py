@@ -11,6 +11,13 @@ REDIS_IS_PRIVATE = not env.text("REDIS_URL")
 REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"), f"unix://{quote(str(REDIS_SOCKET))}")
 REDIS_PREFIX = f"openhands:{INSTALLATION_ID}:"
 
+AGENT_QUEUE, SANDBOX_QUEUE, DEFAULT_QUEUE = "agent", "sandboxes", "default"
+# The workers that `up` starts, and the queues that each serves.
+WORKER_QUEUES = {
+    "agent": [AGENT_QUEUE],
+    "background": [SANDBOX_QUEUE, DEFAULT_QUEUE, "integrations"],
+}
+
 # Celery names the unix scheme its own way.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -22,10 +29,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_DEFAULT_QUEUE = DEFAULT_QUEUE
 CELERY_TASK_ROUTES = {
-    "conversations.tasks.run_agent": {"queue": "agent"},
-    "sandboxes.tasks.*": {"queue": "sandboxes"},
+    "conversations.tasks.run_agent": {"queue": AGENT_QUEUE},
+    "sandboxes.tasks.*": {"queue": SANDBOX_QUEUE},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -42,9 +49,9 @@ STOP_SECONDS = env.number("STOP_SECONDS", 10, at_least=1, at_most=3600)
 BACKGROUND_THREADS = env.number("BACKGROUND_THREADS", 8, at_least=1, at_most=256)
 # A worker's sweeps, by the queue it serves: dotted paths to `sweep(worker, limit)`.
 SWEEPS = {
-    "agent": ["conversations.sweep.sweep"],
-    "sandboxes": ["sandboxes.sweep.sweep"],
-    "default": ["conversations.sweep.sweep_removals"],
+    AGENT_QUEUE: ["conversations.sweep.sweep"],
+    SANDBOX_QUEUE: ["sandboxes.sweep.sweep"],
+    DEFAULT_QUEUE: ["conversations.sweep.sweep_removals"],
 }
 # What a worker does beside when it starts, likewise: dotted paths to functions without arguments.
-WARM_UPS = {"agent": ["conversations.tasks.warm_up", "conversations.llm.registry.warm_up"]}
+WARM_UPS = {AGENT_QUEUE: ["conversations.tasks.warm_up", "conversations.llm.registry.warm_up"]}

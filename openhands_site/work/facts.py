@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from conversations import at_work
-from conversations.at_work import OpenAction
+from conversations.at_work import ActionAtWork
 from conversations.models import Conversation
 from openhands_site.workers.freeing import dead_workers
 from openhands_site.workers.models import Worker
@@ -27,7 +28,10 @@ LISTED = 100
 HELD_LISTED = 1_000
 DEAD_LISTED = 5
 LATE_AFTER = timedelta(seconds=30)
-QUEUES: dict[type[Conversation] | type[Sandbox], str] = {Conversation: "agent", Sandbox: "sandboxes"}
+QUEUES: dict[type[Conversation] | type[Sandbox], str] = {
+    Conversation: settings.AGENT_QUEUE,
+    Sandbox: settings.SANDBOX_QUEUE,
+}
 T = TypeVar("T")
 
 
@@ -108,7 +112,7 @@ class Work:
 
     workers: list[WorkerAtWork]
     waiting: Listed[Piece]
-    actions: Listed[OpenAction]
+    actions: Listed[ActionAtWork]
     left_behind: Listed[Conversation]
     ownerless: Listed[Sandbox]
     comparison: Comparison
@@ -124,7 +128,7 @@ def gather() -> Work:
     return Work(
         workers=_workers(live, [_piece(row, live) for row in held]),
         waiting=Listed(rows, sum(some.total for some in waiting)),
-        actions=Listed(*at_work.open_actions(LISTED)),
+        actions=Listed(*at_work.actions(LISTED)),
         left_behind=_listed(at_work.left_behind()),
         ownerless=_listed(ownerless().select_related("owner").order_by("created_at")),
         comparison=reconcile.compare(),
@@ -158,7 +162,7 @@ def _piece(row: Conversation | Sandbox, live: dict[UUID, Worker]) -> Piece:
     holder = row.lease_worker
     is_held = holder is not None and holder.pk in live
     reserved_for = row.reserved_for if row.reserved_for_id in live else None
-    serving = [worker for worker in live.values() if QUEUES[type(row)] in worker.name.split(", ")]
+    serving = [worker for worker in live.values() if worker.serves(QUEUES[type(row)])]
     return Piece(
         row=row,
         holder=holder,

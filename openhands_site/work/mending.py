@@ -9,6 +9,7 @@ from uuid import UUID
 
 from accounts.models import User
 from conversations import services as conversations
+from conversations import timeline
 from conversations.models import Conversation
 from conversations.states import SETTLED
 from openhands_site import hints
@@ -16,10 +17,9 @@ from openhands_site.work import facts
 from openhands_site.workers.freeing import counted, dead_workers
 from openhands_site.workers.freeing import free_leases as free
 from openhands_site.workers.models import Worker
-from sandboxes import reconcile
+from sandboxes import holding, reconcile
 from sandboxes import services as sandboxes
 from sandboxes.errors import SandboxError
-from sandboxes.holding import TASK
 from sandboxes.models import Runtime, Sandbox
 from sandboxes.states import Wanted
 
@@ -47,13 +47,13 @@ def hint_conversation(*, conversation_id: UUID) -> str:
     row = (
         Conversation.objects.select_related("lease_worker", "reserved_for").filter(pk=conversation_id).first()
     )
-    return _hint(row, "conversations.tasks.run_agent")
+    return _hint(row, timeline.TASK)
 
 
 def hint_sandbox(*, sandbox_id: UUID) -> str:
     """The same of a sandbox."""
     row = Sandbox.objects.select_related("lease_worker", "reserved_for").filter(pk=sandbox_id).first()
-    return _hint(row, TASK)
+    return _hint(row, holding.TASK)
 
 
 def stop_conversation(*, conversation_id: UUID, operator: User) -> str:

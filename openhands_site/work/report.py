@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 
-from conversations.at_work import OpenAction
+from conversations.at_work import ActionAtWork
 from openhands_site.work.facts import LATE_AFTER, Piece, Work, WorkerAtWork
 
 MEND = "`manage.py doctor --mend`"
@@ -118,7 +118,7 @@ def _name(piece: Piece) -> str:
     return piece.label if piece.label == str(piece.row.pk) else f"“{piece.label}” ({piece.row.pk})"
 
 
-def _action(action: OpenAction) -> str:
+def _action(action: ActionAtWork) -> str:
     holder = action.conversation.lease_worker if action.is_held else "nobody who lives"
     begun = _ago(action.event.created_at)
     return f"{action.tool}: {action.summary}; begun {begun}, in “{action.conversation}”, held by {holder}"

@@ -5,6 +5,7 @@ work due is taken by one live worker at a time, and each taking raises the row's
 """
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
@@ -52,6 +53,14 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.host}, pid {self.pid})"
+
+    @staticmethod
+    def name_of(queues: Iterable[str]) -> str:
+        """The name of a worker that serves these queues."""
+        return ", ".join(queues)
+
+    def serves(self, queue: str) -> bool:
+        return queue in self.name.split(", ")
 
 
 class Leased(models.Model):

@@ -1,4 +1,5 @@
-"""The only caller of backends.
+"""The only caller of the backends' contract. Docker's parts are called besides by `choice`, which asks whether an
+engine is there, and by the commands that build its image and remove what it made.
 
 Services and provisioning go through these functions, which run in their own process. Each Runtime names the backend
 that it runs on, so a server whose settings changed still finds what runs.

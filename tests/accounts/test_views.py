@@ -88,6 +88,8 @@ def test_a_new_key_and_its_removal_at_once_are_refused(as_owner: Client) -> None
         ("llm_base_url", "https://me:secret@host/", "Leave the name and password out"),
         ("llm_base_url", "https://host/v1?key=1", "ends before any ?"),
         ("llm_model", "gpt 5", "has no spaces"),
+        ("llm_model", "http://x/y", "is no URL"),
+        ("llm_model", "openai/", "write provider/model"),
         ("llm_api_key", "sk-a sk-b", "does not look like a key"),
         ("llm_api_key", "sk-“quoted”", "does not look like a key"),
     ],

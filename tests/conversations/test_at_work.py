@@ -5,7 +5,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from conversations import at_work, timeline
+from conversations import at_work, open_actions, timeline
 from conversations.events import Action, AgentState, AgentStateChanged, Observation
 from conversations.models import Conversation, Event
 from conversations.services import start_conversation
@@ -43,7 +43,7 @@ def observe(made: Conversation, action: Event) -> None:
 
 
 def summaries(limit: int = 10) -> list[str]:
-    return [action.summary for action in at_work.open_actions(limit)[0]]
+    return [action.summary for action in at_work.actions(limit)[0]]
 
 
 def test_an_action_is_open_until_it_is_observed(owner: User) -> None:
@@ -84,13 +84,13 @@ def test_what_nobody_who_lives_holds_comes_first(owner: User) -> None:
     dead = Worker.objects.create(name="agent", host="here", pid=2, last_seen="2020-01-01T00:00:00Z")
     Conversation.objects.filter(pk=held.pk).update(lease_worker=living)
     Conversation.objects.filter(pk=abandoned.pk).update(lease_worker=dead)
-    found, total = at_work.open_actions(2)
+    found, total = at_work.actions(2)
     assert [(action.summary, action.is_held) for action in found] == [
         ("$ unheld", False),
         ("$ abandoned", False),
     ]
     assert total == 3
-    assert at_work.open_actions(3)[0][2].is_held
+    assert at_work.actions(3)[0][2].is_held
 
 
 def test_a_long_command_is_shortened_and_one_that_no_tool_takes_is_shown_as_it_is(owner: User) -> None:
@@ -118,7 +118,7 @@ def test_many_conversations_and_long_logs_cost_three_queries(
 def test_more_conversations_than_fit_one_query_are_asked_in_several(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(at_work, "A_QUERY", 2)
+    monkeypatch.setattr(open_actions, "A_QUERY", 2)
     for _ in range(5):
         act(conversation(owner), "open")
     assert len(summaries()) == 5

@@ -16,12 +16,16 @@ from django.conf import settings
 from django.core.management import BaseCommand
 from django.db import connections
 
+from accounts import services
+from accounts.errors import AccountError
 from openhands_site import startup
 from openhands_site.supervisor import Program, Supervisor
 from openhands_site.survivors import Register
+from sandboxes import choice, reconcile
+from sandboxes.errors import SandboxError
+from sandboxes.runtime_api import client as runtime_api
 
 READY_SECONDS = 120
-WORKERS = {"agent": "agent", "background": "sandboxes,default,integrations"}
 PYTHON = [sys.executable, "-P", "-m"]
 log = structlog.get_logger(__name__)
 
@@ -49,8 +53,6 @@ class Command(BaseCommand):
                 self.end_all(supervisor)
 
     def run_all(self, supervisor: Supervisor) -> None:
-        from sandboxes import reconcile
-
         if settings.REDIS_IS_PRIVATE:
             supervisor.start(Program("redis", startup.redis_command(settings.REDIS_SOCKET)))
             startup.await_redis(lambda: f"It said: {supervisor.last_lines('redis')}")
@@ -59,7 +61,7 @@ class Command(BaseCommand):
         supervisor.start(Program("web", [*PYTHON, "openhands_site.web"]))
         self.prepare_sandboxes()
         reconcile.adopt()
-        for name in WORKERS:
+        for name in settings.WORKER_QUEUES:
             supervisor.start(worker(name))
         connections.close_all()
         threading.Thread(target=self.announce, daemon=True).start()
@@ -67,10 +69,6 @@ class Command(BaseCommand):
 
     def prepare_sandboxes(self) -> None:
         """Where it fails the rest works, and the start of a sandbox tells what is missing."""
-        from sandboxes import choice
-        from sandboxes.errors import SandboxError
-        from sandboxes.runtime_api import client as runtime_api
-
         try:
             runtime_api.prepare()
             self.say(f"Sandboxes: {runtime_api.isolation()}. {choice.chosen().reason}".strip())
@@ -79,10 +77,8 @@ class Command(BaseCommand):
 
     def end_all(self, supervisor: Supervisor) -> None:
         """Workers first: what they have open they leave to the next start, and nobody starts a sandbox anew."""
-        from sandboxes import reconcile
-
         self.say("Ending …")
-        supervisor.end(*WORKERS, is_hurried=self.ending.is_hurried)
+        supervisor.end(*settings.WORKER_QUEUES, is_hurried=self.ending.is_hurried)
         try:
             reconcile.end_all()
         finally:
@@ -103,9 +99,6 @@ class Command(BaseCommand):
             connections.close_all()
 
     def tell_how_to_enter(self) -> None:
-        from accounts import services
-        from accounts.errors import AccountError
-
         try:
             administrator = services.ensure_administrator()
         except AccountError as error:
@@ -159,8 +152,6 @@ class Ending:
 
 def environment() -> dict[str, str]:
     """Ours, with what must be the same in every process whatever folder it was started in."""
-    from sandboxes import choice
-
     return {
         **os.environ,
         "OPENHANDS_HOME": str(settings.OPENHANDS_HOME),
@@ -183,7 +174,14 @@ def command_line(command: str) -> str:
 
 def worker(name: str) -> Program:
     threads = settings.AGENT_THREADS if name == "agent" else settings.BACKGROUND_THREADS
-    options = ["--pool", "threads", "--concurrency", str(threads), "--queues", WORKERS[name]]
+    options = [
+        "--pool",
+        "threads",
+        "--concurrency",
+        str(threads),
+        "--queues",
+        ",".join(settings.WORKER_QUEUES[name]),
+    ]
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # ours is in the database
     celery = [*PYTHON, "celery", "--quiet", "-A", "openhands_site", "worker", "-n", f"{name}@%h"]
     return Program(name, [*celery, *options, *alone], patience=settings.STOP_SECONDS)

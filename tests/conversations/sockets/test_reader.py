@@ -15,9 +15,9 @@ from conversations.events import Message
 from conversations.models import Conversation
 from conversations.services import start_conversation
 from conversations.sockets import reader
+from conversations.sockets.pages import Page
 from conversations.sockets.reader import Reader
 from conversations.timeline import Draft
-from conversations.wire import Page
 from openhands_site import redis_client
 from tests.conversations.conftest import in_database
 from tests.fakes.redis_process import RedisProcess

@@ -1,5 +1,5 @@
+from conversations.sockets.pages import Frame
 from conversations.sockets.window import GRACE_SECONDS, UNSEEN_BYTES, UNSEEN_EXTRAS, Window
-from conversations.wire import Frame
 
 
 def frame(last: int, events: int = 200, size: int = 1000) -> Frame:

@@ -1,0 +1,65 @@
+import json
+from uuid import uuid4
+
+from pytest_django import DjangoAssertNumQueries
+
+from conversations import timeline
+from conversations.events import Message
+from conversations.models import Conversation, LLMCall
+from conversations.sockets import pages
+from conversations.timeline import Draft
+from conversations.wire import Line
+
+
+def test_a_frame_holds_at_most_200_events_and_about_a_million_characters() -> None:
+    short = [Line(n, "{}") for n in range(1, 452)]
+    assert [(frame.events, frame.last) for frame in pages.frames(short)] == [
+        (200, 200),
+        (200, 400),
+        (51, 451),
+    ]
+    long = [Line(n, "x" * 300_000) for n in range(1, 6)]
+    assert [frame.events for frame in pages.frames(long)] == [3, 2]
+    assert [frame.events for frame in pages.frames([Line(1, "x" * 3_000_000)])] == [1]
+    assert list(pages.frames([])) == []
+
+
+def test_a_frame_knows_its_size_in_bytes() -> None:
+    [frame] = pages.frames([Line(1, '"é🙂"')])
+    assert frame.size == len(frame.text.encode())
+
+
+def test_a_page_at_the_end_of_the_log_brings_status_and_usage_and_costs_three_queries(
+    conversation: Conversation, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(3):
+        page = pages.read_page(conversation.pk, 0, html=False)
+    assert page.status
+    assert page.status.last_sequence == page.frames[-1].last
+    assert json.loads(page.status.text) == {
+        "type": "status",
+        "agent_state": "starting",
+        "sandbox_state": "starting",
+        "isolation": None,
+        "queued": False,
+        "title": "Begin",
+    }
+    assert json.loads(page.usage)["cost"] == 0
+
+
+def test_a_full_page_says_that_more_follows(conversation: Conversation) -> None:
+    timeline.append(conversation.pk, *(Draft(Message(text=str(n)), "user") for n in range(250)))
+    page = pages.read_page(conversation.pk, 0, html=False)
+    assert (page.status, page.frames[-1].last) == (None, 200)
+
+
+def test_a_conversation_that_is_not_there_is_gone(db: None) -> None:
+    assert pages.read_page(uuid4(), 0, html=False).gone
+
+
+def test_a_cost_that_is_not_known_is_null(conversation: Conversation) -> None:
+    LLMCall.objects.create(
+        conversation=conversation, fence=1, model="m", route="r", status="done", prompt_tokens=5
+    )
+    frame = json.loads(pages.usage_frame(conversation.pk))
+    assert (frame["cost"], frame["unpriced_calls"], frame["prompt_tokens"]) == (None, 1, 5)
