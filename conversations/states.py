@@ -27,22 +27,11 @@ _ENDS = frozenset(
         AgentState.STOPPED,
     }
 )
-_FROM_REST = frozenset(
-    {
-        AgentState.STARTING,
-        AgentState.RUNNING,
-        AgentState.IDLE,
-        AgentState.PAUSED,
-        AgentState.STOPPED,
-        AgentState.ERROR,
-        AgentState.LIMIT_REACHED,
-    }
-)
 TRANSITIONS: dict[AgentState, frozenset[AgentState]] = {
     AgentState.STARTING: _ENDS | {AgentState.RUNNING},
     AgentState.RUNNING: _ENDS | {AgentState.STARTING, AgentState.AWAITING_CONFIRMATION},
     AgentState.AWAITING_CONFIRMATION: _ENDS | {AgentState.STARTING, AgentState.RUNNING},
-    **{state: _FROM_REST - {state} for state in _ENDS},
+    **{state: _ENDS - {state} | {AgentState.STARTING, AgentState.RUNNING} for state in _ENDS},
 }
 # Where the agent waits for a person.
 RESTING = _ENDS

@@ -11,7 +11,7 @@ from uuid import UUID
 from conversations.events import Action, BlobRef, ImagePart, Message, Observation, SystemPrompt, TextPart
 from conversations.texts import TextReader
 
-CUT = "\n\n[This reply was cut off: a person stopped the agent.]"
+CUT = "[This reply was cut off: a person stopped the agent.]"
 OUTCOMES = {
     "interrupted": "[Interrupted before it ended.]",
     "lost": "[The result is lost: the sandbox went away while this ran. It may have run, in part or in whole; "
@@ -47,8 +47,12 @@ class Context:
     def add_reply(self, message: Message) -> bool:
         """A reply in text. Returns whether a person said something that the model had not read for it."""
         late = self._take_late(message.read_until)
-        text = self.reader.text(message.text)
-        self.messages += [{"role": "assistant", "content": text + CUT if message.cut else text}, *late]
+        self.messages.append({"role": "assistant", "content": self.reader.text(message.text)})
+        if (
+            message.cut
+        ):  # as the other side's word, for with a reply of its own as the last a model has nothing to answer
+            self.messages.append({"role": "user", "content": CUT})
+        self.messages += late
         return bool(late)
 
     def add_action(self, event_id: UUID, action: Action) -> bool:

@@ -117,7 +117,7 @@ class History:
         self.last_error = ""
         if entry.source != "user":
             self._count(message.call_id)
-            self.agents_turn = self.context.add_reply(message)
+            self.agents_turn = self.context.add_reply(message) or message.cut
             return
         self.context.add_persons_message(message, entry.sequence)
         self.agents_turn, self.is_finished, self.start_failed = True, False, False
@@ -171,6 +171,7 @@ class History:
             self.pause_ordered = False
             self.is_halted = False
             self.start_failed = False
+            self.repetition.reset()
 
     def _has_something_to_stop(self) -> bool:
         """A stop at rest is on record and changes nothing, unless a turn is about to begin."""

@@ -52,17 +52,19 @@ class Holder:
 
     def rest(self, state: AgentState | None, reason: str = "", cost: float = 0.0) -> bool:
         """Gives the lease up in `state`, unless something unread came in: that is folded instead, and False
-        returned. Nobody sees a finish with an unread message before it."""
+        returned. Nobody sees a finish with an unread message before it, and nobody waits for a sandbox that was
+        removed meanwhile."""
         fault_points.reach("agent-rest")
         with transaction.atomic():
             conversation = timeline.lock(self.id, fence=self.fence)
             foreign = self._foreign(conversation)
-            if not foreign:
+            rests = not foreign and not (state == AgentState.STARTING and conversation.sandbox_id is None)
+            if rests:
                 conversation.due_since, conversation.lease_worker = None, None
                 timeline.write(conversation, *self._state_drafts(state, reason, cost))
         fault_points.reach("agent-rested")
         self._fold(foreign)
-        return not foreign
+        return rests
 
     def leave(self) -> None:
         """Gives the lease up with the work still due, for another worker."""

@@ -9,7 +9,7 @@ ERRORS_IN_A_ROW = 8
 
 
 class Repetition:
-    """Counts, since a person last spoke, how often in a row the agent did the same or failed."""
+    """Counts, since a person last spoke or had it go on, how often in a row the agent did the same or failed."""
 
     def __init__(self) -> None:
         self.reset()

@@ -59,8 +59,8 @@ class Log:
     def person(self, text: str) -> None:
         self.put(Message(text=text), "user")
 
-    def says(self, text: str, read_until: int | None = None) -> None:
-        self.put(Message(text=text, call_id=uuid4(), read_until=read_until), "agent")
+    def says(self, text: str, read_until: int | None = None, *, cut: bool = False) -> None:
+        self.put(Message(text=text, call_id=uuid4(), read_until=read_until, cut=cut), "agent")
 
     def acts(
         self,

@@ -50,6 +50,17 @@ def test_a_message_that_the_model_had_not_read_stands_after_the_observations_of_
     assert roles(log) == ["user", "assistant", "tool", "user"]
 
 
+def test_a_reply_that_a_stop_cut_is_followed_by_a_word_of_it_and_by_what_was_said_meanwhile() -> None:
+    log = Log()
+    log.person("Do it")
+    log.person("Wait")
+    log.says("I will now", read_until=1, cut=True)
+    assert roles(log) == ["user", "assistant", "user", "user"]
+    contents = [message["content"] for message in log.history.context.messages]
+    assert "a person stopped the agent" in contents[2]
+    assert contents[3] == "Wait"
+
+
 def test_the_exit_code_and_the_directory_are_the_last_line_of_a_result() -> None:
     log = Log()
     (action,) = log.acts("terminal")

@@ -21,6 +21,7 @@ from conversations import removal, services, wire
 from conversations.agent.loop import run
 from conversations.models import Conversation, LLMCall
 from sandboxes import provisioning
+from sandboxes import services as sandboxes
 from sandboxes.backends.memory import MemoryBackend
 from sandboxes.models import Sandbox
 from tests.conversations.agent.driver import log_of, start, until, work, work_beside, worker
@@ -91,6 +92,25 @@ def test_a_message_at_any_moment_is_answered(owner: User, points: Points, point:
     assert conversation.agent_state == "finished"
     read = [event.payload.get("read_until") or 0 for event in log_of(conversation) if event.source == "agent"]
     assert max(read) >= message.sequence
+
+
+def test_a_sandbox_removed_while_the_agent_is_about_to_wait_for_it_gives_way_to_another(
+    owner: User, points: Points
+) -> None:
+    conversation = start(owner, [FINISH])
+    removed = conversation.sandbox_id
+    assert removed
+    services.send_message(conversation_id=conversation.pk, by=owner, text="And quickly")
+    sandboxes.request_removal(sandbox_id=removed)
+    points.arm("agent-rest")
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(run, conversation.pk, worker())
+        points.await_reached("agent-rest")
+        provisioning.bring(removed, worker())
+        points.release("agent-rest")
+        waits.result(20)
+        threads.submit(connection.close)
+    assert work(conversation).agent_state == "finished"
 
 
 @pytest.mark.parametrize("point", STARTING + WORKING)

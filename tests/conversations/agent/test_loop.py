@@ -1,5 +1,8 @@
 """The real loop on the memory backend, with a model whose turns the test writes down."""
 
+import asyncio
+import threading
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -7,11 +10,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from conversations import services
-from conversations.llm.base import Reply, ToolCall, Usage
+from conversations.llm.base import Delta, OnDelta, Reply, Request, ToolCall, Usage
 from conversations.llm.errors import LLMError
 from conversations.models import LLMCall
 from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
-from tests.fakes.models import Held, call, calls
+from tests.fakes.models import Held, ScriptedTurns, Turn, call, calls
 from tests.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,6 +119,43 @@ def test_a_stop_during_a_model_call_is_carried_out_within_a_second(owner: User) 
     thread.join(10)
     assert held.cancelled.wait(5)
     assert LLMCall.objects.get().status == "cancelled"
+
+
+@pytest.mark.parametrize(("turns", "rests"), [(1, "finished"), (4, "stuck")])
+def test_a_pause_at_rest_and_a_resume_lead_on(owner: User, turns: int, rests: str) -> None:
+    same = calls(call("think", thought="the same"))
+    conversation = work(start(owner, [*[same] * turns, FINISH] if rests == "stuck" else [FINISH]))
+    assert conversation.agent_state == rests
+    for order in ("pause", "resume"):
+        services.give_order(conversation_id=conversation.pk, by=owner, order=order)
+    assert work(conversation).agent_state == "finished"
+
+
+class Interrupted(ScriptedTurns):
+    """A model whose first reply is never done with its first words."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        super().__init__(turns)
+        self.begun = threading.Event()
+
+    async def complete(self, request: Request, on_delta: OnDelta) -> Reply:
+        if not self.begun.is_set():
+            on_delta(Delta(1, "text", 0, 0, "I will now"))
+            self.begun.set()
+            await asyncio.sleep(60)
+        return await super().complete(request, on_delta)
+
+
+def test_a_stop_amid_a_reply_keeps_what_was_said_and_a_resume_leads_on(owner: User) -> None:
+    model = Interrupted([FINISH])
+    conversation = services.start_conversation(owner=owner, text="Do it", model=model.name)
+    thread = work_beside(conversation)
+    assert model.begun.wait(10)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    thread.join(10)
+    assert kinds(conversation)[-2:] == ["message", "state:stopped"]
+    services.give_order(conversation_id=conversation.pk, by=owner, order="resume")
+    assert work(conversation).agent_state == "finished"
 
 
 def test_a_message_into_a_running_conversation_is_read_before_the_next_call(owner: User) -> None:

@@ -137,6 +137,26 @@ def test_the_same_call_with_the_same_result_four_times_is_stuck_until_a_person_s
     assert next_move(log.history, "") == CallModel()
 
 
+def test_an_agent_that_is_stuck_goes_on_where_a_person_resumes_it() -> None:
+    log = started()
+    for _ in range(4):
+        (action,) = log.acts("terminal", command="make")
+        log.observes(action)
+    log.state("stuck")
+    log.orders("resume")
+    assert next_move(log.history, "") == CallModel()
+
+
+def test_a_reply_that_a_stop_cut_is_no_end_of_the_turn_once_it_is_resumed() -> None:
+    log = started()
+    log.orders("stop")
+    log.says("I will now", cut=True)
+    log.state("stopped")
+    assert next_move(log.history, "") == Rest()
+    log.orders("resume")
+    assert next_move(log.history, "") == CallModel()
+
+
 def test_waiting_for_a_command_that_still_runs_is_not_stuck() -> None:
     log = started()
     for _ in range(9):
