@@ -43,7 +43,7 @@ def test_what_is_wrong_comes_with_its_remedy(
     abandoned = task(dead)
     left = task(title="Left behind")
     Conversation.objects.filter(pk=left.pk).update(due_since=None)
-    Event.objects.update(created_at=timezone.now() - timedelta(seconds=200))
+    Event.objects.exclude(conversation=left).update(created_at=timezone.now() - timedelta(seconds=200))
     ownerless, stray = sandboxes.create_sandbox(owner=owner), uuid.uuid4()
     MemoryBackend().start(stray, SandboxSpec(), lambda *_: None)
     memory_backend.kill(sandbox_id(running))
