@@ -17,7 +17,8 @@ from conversations import timeline, wire
 from conversations.events import Message
 from conversations.models import Conversation, Event
 from conversations.services import delete_conversation
-from conversations.sockets import consumers, window
+from conversations.sockets import consumers, reader, window
+from conversations.sockets.pages import Page
 from conversations.timeline import Draft
 from openhands_site import redis_client
 from tests.conversations.conftest import in_database
@@ -347,6 +348,77 @@ async def test_deltas_come_after_the_replay_and_are_dropped_past_their_limit_unt
         await asyncio.sleep(0.1)
         redis_process.publish(channel, json.dumps({"delta": delta}))
         assert (await client.next())["type"] == "delta"
+
+
+class CountedFeed(reader.Feed):
+    """It counts the reads that sockets ask for, and does `meanwhile` after the first, before the socket has it."""
+
+    reads = 0
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def read(self, after: int, html: bool) -> Page:
+        self.reads += 1
+        page = await super().read(after, html)
+        if self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return page
+
+
+@pytest.fixture
+async def feed(conversation: Conversation) -> CountedFeed:
+    """The one that the conversation's sockets get."""
+    counted = CountedFeed(conversation.pk)
+    reader.current()._feeds[redis_client.events_channel(conversation.pk)] = counted
+    return counted
+
+
+async def test_neither_a_delta_nor_what_was_seen_reads_the_log(
+    redis_process: RedisProcess, conversation: Conversation, key: str, say: Say, feed: CountedFeed
+) -> None:
+    async with SocketClient(conversation.pk, key=key) as client:
+        await client.until("usage")
+        await heard(redis_process, conversation)
+        assert await client.quiet(0.3)
+        before = feed.reads
+        for n in range(20):
+            delta = {"delta": {"text": f"piece {n}"}}
+            redis_process.publish(redis_client.events_channel(conversation.pk), json.dumps(delta))
+            assert await client.next() == {"type": "delta", "text": f"piece {n}"}
+            await client.send({"type": "seen", "sequence": 2})
+        assert await client.quiet(0.3)
+        assert feed.reads == before
+        await say("There is more")
+        assert (await client.next())["type"] == "events"
+        assert feed.reads == before + 1
+
+
+async def test_what_is_committed_while_a_socket_reads_is_read_next(
+    redis_process: RedisProcess, conversation: Conversation, key: str, feed: CountedFeed
+) -> None:
+    async def commit() -> None:
+        await in_database(timeline.append, conversation.pk, Draft(Message(text="Meanwhile"), "user"))
+        feed.changed()
+
+    feed.meanwhile = commit
+    async with SocketClient(conversation.pk, key=key) as client:
+        frames = await client.until("events", lambda frame: "Meanwhile" in json.dumps(frame))
+        assert len(events_of(frames)) == conversation.last_sequence + 1
+
+
+async def test_what_came_while_the_window_was_full_is_sent_when_there_is_room_again(
+    redis_process: RedisProcess, conversation: Conversation, key: str, say: Say
+) -> None:
+    await say(*(str(n) for n in range(1200)))
+    async with SocketClient(conversation.pk, key=key) as client:
+        for _ in range(5):
+            assert (await client.next())["type"] == "events"
+        await heard(redis_process, conversation)
+        await say("While it was full")
+        assert await client.quiet(0.3)
+        await client.send({"type": "seen", "sequence": 1000})
+        frames = await client.until("replayed")
+        assert events_of(frames)[-1]["payload"]["text"] == "While it was full"
 
 
 # What the client says.
