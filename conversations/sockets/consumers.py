@@ -83,7 +83,15 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.start(self.keep_sending(self.feed))
         self.start(self.keep_checking())
 
-    async def disconnect(self, code: int) -> None:
+    async def __call__(self, *given: Any) -> None:
+        """Cleans up here, not in `disconnect`: of that a socket is not told whose order waits for a lock, and which Daphne
+        therefore cancels."""
+        try:
+            await super().__call__(*given)
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
         self.is_open = False
         for task in self.tasks:
             task.cancel()

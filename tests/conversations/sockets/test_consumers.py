@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from pytest_django import Settings
 
@@ -21,9 +22,10 @@ from conversations.sockets import consumers, reader, window
 from conversations.sockets.pages import Page
 from conversations.timeline import Draft
 from openhands_site import redis_client
+from openhands_site.asgi import application
 from tests.conversations.conftest import in_database
 from tests.fakes.redis_process import RedisProcess
-from tests.fakes.socket_client import SocketClient, events_of
+from tests.fakes.socket_client import HOST, SocketClient, events_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
 OWN_ORIGIN = "http://localhost:8000"
@@ -564,3 +566,45 @@ async def test_what_one_says_oneself_is_seen_though_no_poke_tells_of_it(
         await client.send({"type": "message", "client_id": str(uuid4()), "text": "hello"})
         seen = [await client.next(), await client.next()]
         assert {"ack", "events"} == {frame["type"] for frame in seen}
+
+
+async def test_a_socket_that_the_server_kills_while_its_order_waits_leaves_nothing_behind(
+    conversation: Conversation, key: str, feed: CountedFeed
+) -> None:
+    """As Daphne does it, some time after the client has gone."""
+    locked, done = threading.Event(), threading.Event()
+
+    async def send(_message: object) -> None:
+        pass
+
+    def hold_the_lock() -> None:
+        with transaction.atomic():
+            timeline.append(conversation.pk, Draft(Message(text="Slow"), "user"))
+            locked.set()
+            done.wait(20)
+
+    before = asyncio.all_tasks()
+    holder = asyncio.ensure_future(in_database(hold_the_lock))
+    assert await asyncio.to_thread(locked.wait, 20)
+    headers = [(b"host", HOST), (b"authorization", f"Bearer {key}".encode())]
+    address = {"path": f"/sockets/events/{conversation.pk}", "query_string": b"after=0"}
+    received: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    scope = {"type": "websocket", "headers": headers, "subprotocols": [], **address}
+    killed = asyncio.ensure_future(application(scope, received.get, send))
+    try:
+        await received.put({"type": "websocket.connect"})
+        while not feed.watchers:
+            await asyncio.sleep(0.02)
+        order = json.dumps({"type": "stop", "client_id": str(uuid4())})
+        await received.put({"type": "websocket.receive", "text": order})
+        await asyncio.sleep(0.3)
+        await received.put({"type": "websocket.disconnect"})
+        killed.cancel()
+        await asyncio.wait([killed])
+        assert not feed.watchers
+    finally:
+        done.set()
+        await holder
+    async with asyncio.timeout(5):
+        while asyncio.all_tasks() != before:
+            await asyncio.sleep(0.02)
