@@ -26,6 +26,7 @@ from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
 TITLE_LIMIT = 200
+MODEL_LIMIT = 200
 STEPS_LIMIT = 100_000
 ID_USED = "This client_id was used for something else; send a new UUID."
 NOT_YOURS = "There is no such conversation, or it is not yours."
@@ -207,6 +208,10 @@ def _checked_title(title: str) -> str:
 
 
 def _checked_model(name: str) -> str:
+    if len(name) > MODEL_LIMIT:
+        raise InvalidInputError(
+            f"The model's name has {len(name):,} characters, {MODEL_LIMIT} fit.", field="model"
+        )
     if not registry.is_a_name(name):
         raise InvalidInputError(
             f"{name!r} is no name of a model: write provider/model, such as openai/gpt-5.", field="model"

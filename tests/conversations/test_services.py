@@ -178,6 +178,14 @@ def test_a_name_that_is_none_of_a_model_is_refused_before_anything_starts(owner:
     assert not Conversation.objects.exists()
 
 
+def test_a_name_of_a_model_has_at_most_200_characters(owner: User) -> None:
+    longest = "openai/" + "x" * 193
+    assert started(owner, model=longest).model == longest
+    with pytest.raises(InvalidInputError, match="201 characters, 200 fit") as refused:
+        started(owner, model=longest + "x")
+    assert refused.value.field == "model"
+
+
 def test_an_image_is_kept_with_the_conversation_and_its_sandbox(owner: User, settings: Settings) -> None:
     settings.SANDBOX_IMAGES = ["python:*"]
     settings.SANDBOX_BACKENDS = {"memory": "tests.sandboxes.doubles.WithImages"}

@@ -52,6 +52,7 @@ def test_the_same_idempotency_key_is_the_same_conversation_and_with_another_body
         ({"initial_message": "a", "max_budget": "NaN"}, "max_budget"),
         ({"initial_message": "a", "title": "t" * 201}, "title"),
         ({"initial_message": "a", "model": "gpt 5"}, "model"),
+        ({"initial_message": "a", "model": "openai/" + "x" * 194}, "model"),
         ([], ""),
     ],
 )
