@@ -166,10 +166,10 @@ def _same_again(wanted: Conversation, message: str) -> Conversation:
     earlier = Conversation.objects.select_related("sandbox").get(
         owner=wanted.owner, idempotency_key=wanted.idempotency_key
     )
-    same = all(
-        getattr(earlier, name) == getattr(wanted, name)
-        for name in ("title", "model", "image", "max_steps", "max_budget")
-    )
+    names = ["model", "image", "max_steps", "max_budget"]
+    if not Event.objects.filter(conversation=earlier, kind="title_changed").exists():
+        names.append("title")  # once renamed, nobody knows what it was called at first
+    same = all(getattr(earlier, name) == getattr(wanted, name) for name in names)
     first = Event.objects.get(conversation=earlier, sequence=1)
     if same and timeline.same_payload(first, Message(text=message, by=wanted.owner.pk)):
         return earlier

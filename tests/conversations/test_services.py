@@ -49,6 +49,16 @@ def test_the_same_idempotency_key_gives_the_same_conversation(owner: User) -> No
         started(owner, "Something else", idempotency_key="k1")
 
 
+def test_a_retry_after_a_renaming_gives_the_same_conversation(owner: User) -> None:
+    first = started(owner, title="Mine", idempotency_key="k1")
+    with pytest.raises(ConflictError):
+        started(owner, title="Not mine", idempotency_key="k1")
+    services.rename_conversation(conversation_id=first.pk, by=owner, title="Better")
+    assert started(owner, title="Mine", idempotency_key="k1").pk == first.pk
+    with pytest.raises(ConflictError):
+        started(owner, "Something else", title="Mine", idempotency_key="k1")
+
+
 def test_another_user_may_use_the_same_idempotency_key(owner: User, teammate: User) -> None:
     assert started(owner, idempotency_key="k1").pk != started(teammate, idempotency_key="k1").pk
 
