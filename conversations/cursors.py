@@ -1,7 +1,7 @@
 """The opaque cursor of a list: the key of its last item, so that new items move no page. For pages and API alike."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from conversations.errors import InvalidInputError
@@ -30,12 +30,12 @@ def decode(cursor: str) -> tuple[datetime, UUID]:
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         moment, pk = text.split("|")
-        parsed = datetime.fromisoformat(moment), UUID(pk)
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed[0].tzinfo is None:
+        parsed = datetime.fromisoformat(moment)
+        if parsed.tzinfo is None:
+            raise ValueError(moment)
+        return parsed.astimezone(UTC), UUID(pk)
+    except (ValueError, OverflowError):  # the latter where UTC has no such year
         raise InvalidInputError(
             "This cursor is none that a list gave as `next`; leave it out to begin at the start.",
             field="cursor",
-        )
-    return parsed
+        ) from None

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from conversations.services import STEPS_LIMIT, TITLE_LIMIT
+from conversations.services import MODEL_LIMIT, STEPS_LIMIT, TITLE_LIMIT
 
 STEPS_WANTED = f"Give a whole number from 1 to {STEPS_LIMIT:,}."
 MONEY_WANTED = "Give an amount such as 2.50."
@@ -21,7 +21,7 @@ class NewConversationForm(forms.Form):
         error_messages={"required": "Say what the agent should do."},
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "What should the agent do?"}),
     )
-    model = forms.CharField(max_length=200, required=False)
+    model = forms.CharField(max_length=MODEL_LIMIT, required=False)
     image = forms.CharField(max_length=255, required=False)
     max_steps = forms.IntegerField(
         min_value=1, max_value=STEPS_LIMIT, required=False, error_messages=_one_for_all(STEPS_WANTED)

@@ -26,6 +26,7 @@ from sandboxes import services as sandboxes
 
 MESSAGE_LIMIT = 1_000_000  # characters
 TITLE_LIMIT = 200
+MODEL_LIMIT = 200
 STEPS_LIMIT = 100_000
 ID_USED = "This client_id was used for something else; send a new UUID."
 NOT_YOURS = "There is no such conversation, or it is not yours."
@@ -165,10 +166,10 @@ def _same_again(wanted: Conversation, message: str) -> Conversation:
     earlier = Conversation.objects.select_related("sandbox").get(
         owner=wanted.owner, idempotency_key=wanted.idempotency_key
     )
-    same = all(
-        getattr(earlier, name) == getattr(wanted, name)
-        for name in ("title", "model", "image", "max_steps", "max_budget")
-    )
+    names = ["model", "image", "max_steps", "max_budget"]
+    if not Event.objects.filter(conversation=earlier, kind="title_changed").exists():
+        names.append("title")  # once renamed, nobody knows what it was called at first
+    same = all(getattr(earlier, name) == getattr(wanted, name) for name in names)
     first = Event.objects.get(conversation=earlier, sequence=1)
     if same and timeline.same_payload(first, Message(text=message, by=wanted.owner.pk)):
         return earlier
@@ -207,6 +208,10 @@ def _checked_title(title: str) -> str:
 
 
 def _checked_model(name: str) -> str:
+    if len(name) > MODEL_LIMIT:
+        raise InvalidInputError(
+            f"The model's name has {len(name):,} characters, {MODEL_LIMIT} fit.", field="model"
+        )
     if not registry.is_a_name(name):
         raise InvalidInputError(
             f"{name!r} is no name of a model: write provider/model, such as openai/gpt-5.", field="model"

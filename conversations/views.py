@@ -62,7 +62,7 @@ def _list_page(request: HttpRequest, form: NewConversationForm, status: int = 20
         page = listing.page_of(Conversation.objects.visible_to(user), before=request.GET.get("before", ""))
     except InvalidInputError:
         raise Http404 from None
-    model = registry.choose(user).name
+    model = registry.default_name(user)
     context = {
         "form": form,
         "page": page,

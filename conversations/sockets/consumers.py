@@ -62,6 +62,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.replayed = False
         self.is_cut_off = False
         self.feed: reader.Feed | None = None
+        self.read_at: int | None = None
         self.window = Window()
         self.woken, self.doubted = asyncio.Event(), asyncio.Event()
         self.deltas: list[str] = []
@@ -82,7 +83,15 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.start(self.keep_sending(self.feed))
         self.start(self.keep_checking())
 
-    async def disconnect(self, code: int) -> None:
+    async def __call__(self, *given: Any) -> None:
+        """Cleans up here, not in `disconnect`: of that a socket is not told whose order waits for a lock, and which Daphne
+        therefore cancels."""
+        try:
+            await super().__call__(*given)
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
         self.is_open = False
         for task in self.tasks:
             task.cancel()
@@ -181,15 +190,18 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send(status)
 
     async def catch_up(self, feed: reader.Feed) -> None:
-        """Sends what follows the cursor, to the end of the log or of the window."""
-        read_at = None
-        while self.is_open and not self.window.is_full and read_at != feed.version:
-            read_at = feed.version
+        """Sends what follows the cursor, to the end of the log or of the window.
+
+        `read_at` is the feed's version at which the log was last read to its end. It is taken before the read, so what
+        is told of meanwhile is read next; and where nothing is told of, a delta or a `seen` has nothing read.
+        """
+        while self.is_open and not self.window.is_full and self.read_at != feed.version:
+            version = feed.version
             page = await feed.read(self.cursor, self.html)
             if page.gone:
                 await self.shut(NOT_VISIBLE)
-            elif await self.pass_on(page) and page.status is None:
-                read_at = None  # there is more
+            elif await self.pass_on(page) and page.status:
+                self.read_at = version
 
     async def pass_on(self, page: Page) -> bool:
         """Sends the page; False where the window is full."""

@@ -55,7 +55,9 @@ class Feed:
         self.conversation_id = conversation_id
         self.watchers: set[Watcher] = set()
         self.version = 0
-        self.status: Status | None = None
+        # What the last poll found, and every read since: where one of them is not how things stand, some socket may
+        # not know. One status, set by whoever read last, would hide from a socket what only another has read.
+        self.statuses: set[Status | None] = set()
         self._reads: dict[tuple[int, bool, int], asyncio.Future[Page]] = {}
 
     def changed(self) -> None:
@@ -78,8 +80,8 @@ class Feed:
     def _finish(self, key: tuple[int, bool, int], read: "asyncio.Future[Page]") -> None:
         del self._reads[key]
         # Asked for here, an error is not reported a second time where every socket that waited has gone.
-        if not read.cancelled() and not read.exception() and read.result().status:
-            self.status = read.result().status
+        if not read.cancelled() and not read.exception() and (status := read.result().status):
+            self.statuses.add(status)
 
 
 class Reader:
@@ -205,7 +207,9 @@ class Reader:
             log.warning("conversations cannot be polled", error=str(error))
             return
         for feed in feeds:
-            if statuses.get(feed.conversation_id) != feed.status:
+            found = {statuses.get(feed.conversation_id)}
+            before, feed.statuses = feed.statuses, found
+            if before != found:
                 feed.changed()
 
 

@@ -49,6 +49,16 @@ def test_the_same_idempotency_key_gives_the_same_conversation(owner: User) -> No
         started(owner, "Something else", idempotency_key="k1")
 
 
+def test_a_retry_after_a_renaming_gives_the_same_conversation(owner: User) -> None:
+    first = started(owner, title="Mine", idempotency_key="k1")
+    with pytest.raises(ConflictError):
+        started(owner, title="Not mine", idempotency_key="k1")
+    services.rename_conversation(conversation_id=first.pk, by=owner, title="Better")
+    assert started(owner, title="Mine", idempotency_key="k1").pk == first.pk
+    with pytest.raises(ConflictError):
+        started(owner, "Something else", title="Mine", idempotency_key="k1")
+
+
 def test_another_user_may_use_the_same_idempotency_key(owner: User, teammate: User) -> None:
     assert started(owner, idempotency_key="k1").pk != started(teammate, idempotency_key="k1").pk
 
@@ -176,6 +186,14 @@ def test_a_name_that_is_none_of_a_model_is_refused_before_anything_starts(owner:
         services.start_conversation(owner=owner, text="Go", model="gpt 5")
     assert refused.value.field == "model"
     assert not Conversation.objects.exists()
+
+
+def test_a_name_of_a_model_has_at_most_200_characters(owner: User) -> None:
+    longest = "openai/" + "x" * 193
+    assert started(owner, model=longest).model == longest
+    with pytest.raises(InvalidInputError, match="201 characters, 200 fit") as refused:
+        started(owner, model=longest + "x")
+    assert refused.value.field == "model"
 
 
 def test_an_image_is_kept_with_the_conversation_and_its_sandbox(owner: User, settings: Settings) -> None:

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -10,6 +11,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
+from accounts.services import save_settings
 from conversations import listing, services, timeline, views
 from conversations.events import AgentStateChanged, Message
 from conversations.models import Conversation, LLMCall
@@ -139,6 +141,23 @@ def test_bad_input_comes_back_with_the_reason_and_the_text(
     assert html.count("aria-invalid") == 1
     assert "keep &lt;this&gt;" in html or not given["text"]
     assert not Conversation.objects.exists()
+
+
+def test_a_provider_s_key_that_is_lost_closes_no_page(
+    page: Client, owner: User, begin: Begin, settings: Settings
+) -> None:
+    save_settings(
+        user=owner, name="", llm_model="openai/gpt-5", llm_base_url="", llm_api_key="sk-abcdefghijkl"
+    )
+    settings.SECRET_KEYS = [Fernet.generate_key().decode()]
+    address = begin().get_absolute_url()
+    for open_page in ("/", address, f"{address}events/?before=2", "/settings/"):
+        assert page.get(open_page).status_code == 200, open_page
+    assert "openai/gpt-5" in page.get("/").content.decode()
+    refused = page.post("/conversations/", {"text": "keep this", "max_steps": "0"})
+    assert refused.status_code == 422
+    assert "keep this" in refused.content.decode()
+    assert page.post("/conversations/", {"text": "Fix it"}).status_code == 302
 
 
 def test_a_page_opens_with_the_newest_events_and_pages_back_without_gap_or_repeat(

@@ -1,3 +1,6 @@
+from base64 import urlsafe_b64encode
+from uuid import uuid4
+
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -52,6 +55,7 @@ def test_the_same_idempotency_key_is_the_same_conversation_and_with_another_body
         ({"initial_message": "a", "max_budget": "NaN"}, "max_budget"),
         ({"initial_message": "a", "title": "t" * 201}, "title"),
         ({"initial_message": "a", "model": "gpt 5"}, "model"),
+        ({"initial_message": "a", "model": "openai/" + "x" * 194}, "model"),
         ([], ""),
     ],
 )
@@ -92,6 +96,13 @@ def test_a_cursor_that_no_list_gave_is_refused_with_a_sentence(client: Client, c
     response = client.get(ADDRESS, {"cursor": cursor})
     assert response.status_code == 422
     assert response.json()["error"]["field"] == "cursor"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_that_no_calendar_has_is_no_cursor(client: Client, moment: str) -> None:
+    cursor = urlsafe_b64encode(f"{moment}|{uuid4()}".encode()).decode()
+    response = client.get(ADDRESS, {"cursor": cursor})
+    assert (response.status_code, response.json()["error"]["field"]) == (422, "cursor")
 
 
 def test_a_title_is_changed_and_the_change_is_an_event(client: Client, conversation: Conversation) -> None:

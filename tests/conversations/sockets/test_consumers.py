@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from pytest_django import Settings
 
@@ -17,12 +18,14 @@ from conversations import timeline, wire
 from conversations.events import Message
 from conversations.models import Conversation, Event
 from conversations.services import delete_conversation
-from conversations.sockets import consumers, window
+from conversations.sockets import consumers, reader, window
+from conversations.sockets.pages import Page
 from conversations.timeline import Draft
 from openhands_site import redis_client
+from openhands_site.asgi import application
 from tests.conversations.conftest import in_database
 from tests.fakes.redis_process import RedisProcess
-from tests.fakes.socket_client import SocketClient, events_of
+from tests.fakes.socket_client import HOST, SocketClient, events_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.service("redis")]
 OWN_ORIGIN = "http://localhost:8000"
@@ -349,6 +352,77 @@ async def test_deltas_come_after_the_replay_and_are_dropped_past_their_limit_unt
         assert (await client.next())["type"] == "delta"
 
 
+class CountedFeed(reader.Feed):
+    """It counts the reads that sockets ask for, and does `meanwhile` after the first, before the socket has it."""
+
+    reads = 0
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def read(self, after: int, html: bool) -> Page:
+        self.reads += 1
+        page = await super().read(after, html)
+        if self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return page
+
+
+@pytest.fixture
+async def feed(conversation: Conversation) -> CountedFeed:
+    """The one that the conversation's sockets get."""
+    counted = CountedFeed(conversation.pk)
+    reader.current()._feeds[redis_client.events_channel(conversation.pk)] = counted
+    return counted
+
+
+async def test_neither_a_delta_nor_what_was_seen_reads_the_log(
+    redis_process: RedisProcess, conversation: Conversation, key: str, say: Say, feed: CountedFeed
+) -> None:
+    async with SocketClient(conversation.pk, key=key) as client:
+        await client.until("usage")
+        await heard(redis_process, conversation)
+        assert await client.quiet(0.3)
+        before = feed.reads
+        for n in range(20):
+            delta = {"delta": {"text": f"piece {n}"}}
+            redis_process.publish(redis_client.events_channel(conversation.pk), json.dumps(delta))
+            assert await client.next() == {"type": "delta", "text": f"piece {n}"}
+            await client.send({"type": "seen", "sequence": 2})
+        assert await client.quiet(0.3)
+        assert feed.reads == before
+        await say("There is more")
+        assert (await client.next())["type"] == "events"
+        assert feed.reads == before + 1
+
+
+async def test_what_is_committed_while_a_socket_reads_is_read_next(
+    redis_process: RedisProcess, conversation: Conversation, key: str, feed: CountedFeed
+) -> None:
+    async def commit() -> None:
+        await in_database(timeline.append, conversation.pk, Draft(Message(text="Meanwhile"), "user"))
+        feed.changed()
+
+    feed.meanwhile = commit
+    async with SocketClient(conversation.pk, key=key) as client:
+        frames = await client.until("events", lambda frame: "Meanwhile" in json.dumps(frame))
+        assert len(events_of(frames)) == conversation.last_sequence + 1
+
+
+async def test_what_came_while_the_window_was_full_is_sent_when_there_is_room_again(
+    redis_process: RedisProcess, conversation: Conversation, key: str, say: Say
+) -> None:
+    await say(*(str(n) for n in range(1200)))
+    async with SocketClient(conversation.pk, key=key) as client:
+        for _ in range(5):
+            assert (await client.next())["type"] == "events"
+        await heard(redis_process, conversation)
+        await say("While it was full")
+        assert await client.quiet(0.3)
+        await client.send({"type": "seen", "sequence": 1000})
+        frames = await client.until("replayed")
+        assert events_of(frames)[-1]["payload"]["text"] == "While it was full"
+
+
 # What the client says.
 
 
@@ -492,3 +566,45 @@ async def test_what_one_says_oneself_is_seen_though_no_poke_tells_of_it(
         await client.send({"type": "message", "client_id": str(uuid4()), "text": "hello"})
         seen = [await client.next(), await client.next()]
         assert {"ack", "events"} == {frame["type"] for frame in seen}
+
+
+async def test_a_socket_that_the_server_kills_while_its_order_waits_leaves_nothing_behind(
+    conversation: Conversation, key: str, feed: CountedFeed
+) -> None:
+    """As Daphne does it, some time after the client has gone."""
+    locked, done = threading.Event(), threading.Event()
+
+    async def send(_message: object) -> None:
+        pass
+
+    def hold_the_lock() -> None:
+        with transaction.atomic():
+            timeline.append(conversation.pk, Draft(Message(text="Slow"), "user"))
+            locked.set()
+            done.wait(20)
+
+    before = asyncio.all_tasks()
+    holder = asyncio.ensure_future(in_database(hold_the_lock))
+    assert await asyncio.to_thread(locked.wait, 20)
+    headers = [(b"host", HOST), (b"authorization", f"Bearer {key}".encode())]
+    address = {"path": f"/sockets/events/{conversation.pk}", "query_string": b"after=0"}
+    received: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    scope = {"type": "websocket", "headers": headers, "subprotocols": [], **address}
+    killed = asyncio.ensure_future(application(scope, received.get, send))
+    try:
+        await received.put({"type": "websocket.connect"})
+        while not feed.watchers:
+            await asyncio.sleep(0.02)
+        order = json.dumps({"type": "stop", "client_id": str(uuid4())})
+        await received.put({"type": "websocket.receive", "text": order})
+        await asyncio.sleep(0.3)
+        await received.put({"type": "websocket.disconnect"})
+        killed.cancel()
+        await asyncio.wait([killed])
+        assert not feed.watchers
+    finally:
+        done.set()
+        await holder
+    async with asyncio.timeout(5):
+        while asyncio.all_tasks() != before:
+            await asyncio.sleep(0.02)

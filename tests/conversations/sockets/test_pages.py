@@ -1,12 +1,15 @@
 import json
+from collections.abc import Callable
 from uuid import uuid4
 
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from conversations import timeline
 from conversations.events import Message
 from conversations.models import Conversation, LLMCall
 from conversations.sockets import pages
+from conversations.sockets.pages import Page
 from conversations.timeline import Draft
 from conversations.wire import Line
 
@@ -51,6 +54,41 @@ def test_a_full_page_says_that_more_follows(conversation: Conversation) -> None:
     timeline.append(conversation.pk, *(Draft(Message(text=str(n)), "user") for n in range(250)))
     page = pages.read_page(conversation.pk, 0, html=False)
     assert (page.status, page.frames[-1].last) == (None, 200)
+
+
+def read_while_one_writes(conversation: Conversation, messages: int) -> Page:
+    """A page, with as many messages committed between its first query and its second."""
+    drafts = [Draft(Message(text=str(n)), "user") for n in range(messages)]
+    begun: list[object] = []
+
+    def write_between(execute: Callable[..., object], *query: object) -> object:
+        if begun and drafts:
+            missing, drafts[:] = list(drafts), []
+            timeline.append(conversation.pk, *missing)
+        begun.append(query)
+        return execute(*query)
+
+    with connection.execute_wrapper(write_between):
+        return pages.read_page(conversation.pk, 0, html=False)
+
+
+def test_the_status_tells_of_no_event_that_the_page_does_not_hold(conversation: Conversation) -> None:
+    for messages in (1, 3):
+        page = read_while_one_writes(conversation, messages)
+        assert page.status
+        assert page.status.last_sequence == page.frames[-1].last
+
+
+def test_where_more_came_meanwhile_than_a_read_holds_more_follows(conversation: Conversation) -> None:
+    page = read_while_one_writes(conversation, 250)
+    assert page.status is None
+    assert [frame.last for frame in page.frames][-1] > 200
+
+
+def test_a_client_ahead_of_the_log_has_a_page_without_events(conversation: Conversation) -> None:
+    page = pages.read_page(conversation.pk, 1_000, html=False)
+    assert (page.frames, page.gone) == ((), False)
+    assert page.status
 
 
 def test_a_conversation_that_is_not_there_is_gone(db: None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
@@ -193,6 +194,41 @@ async def test_a_lost_poke_is_made_up_for_by_the_poll(
     assert watcher.wakes == before  # where nothing happened the poll wakes nobody
     await in_database(timeline.append, conversation.pk, Draft(Message(text="Unheard"), "user"))
     await until(lambda: watcher.wakes > before)
+
+
+async def test_what_one_socket_has_read_is_not_hidden_from_another_by_that(
+    settings: Settings, tmp_path: object, watched: Watched, conversation: Conversation
+) -> None:
+    settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
+    one, feed, watcher = watched
+    await feed.read(0, False)
+    await asyncio.sleep(1.5)
+    before = watcher.wakes
+    await in_database(timeline.append, conversation.pk, Draft(Message(text="Unheard"), "user"))
+    newcomer = Watcher()
+    one.watch(conversation.pk, newcomer)
+    await feed.read(0, False)
+    await until(lambda: watcher.wakes > before, seconds=3)
+    one.unwatch(feed, newcomer)
+
+
+async def test_what_changed_back_before_the_next_poll_is_told_to_who_read_it_in_between(
+    settings: Settings, tmp_path: object, watched: Watched, conversation: Conversation
+) -> None:
+    def file(**fields: object) -> None:
+        Conversation.objects.filter(pk=conversation.pk).update(**fields)
+
+    settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
+    _one, feed, watcher = watched
+    await feed.read(0, False)
+    await asyncio.sleep(1.5)
+    before = watcher.wakes
+    await in_database(file, due_since=timezone.now())
+    page = await feed.read(0, False)
+    assert page.status
+    assert page.status.queued
+    await in_database(file, due_since=None)
+    await until(lambda: watcher.wakes > before, seconds=3)
 
 
 async def test_access_that_ended_somewhere_makes_every_socket_look(
