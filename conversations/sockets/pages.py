@@ -45,9 +45,8 @@ def read_page(conversation_id: UUID, after: int, html: bool) -> Page:
     if status is None:
         return Page((), gone=True)
     last = lines[-1].sequence if lines else after
-    if (
-        last < status.last_sequence
-    ):  # committed since the lines were read, and perhaps nothing else tells of it
+    if last < status.last_sequence:
+        # Committed since the lines were read, and perhaps nothing else tells of it.
         more = wire.lines_after(conversation_id, last, html=html)
         if len(more) == wire.EVENTS_A_READ:
             return Page(tuple(frames([*lines, *more])))
