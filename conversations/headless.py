@@ -19,6 +19,7 @@ from conversations import services, timeline
 from conversations.agent.loop import passes, run
 from conversations.models import Conversation, Event
 from conversations.states import RESTING
+from openhands_site.db import release_connection
 from openhands_site.workers import leases
 from openhands_site.workers.process import WorkerProcess
 from sandboxes import provisioning
@@ -107,6 +108,8 @@ class HeadlessTask:
         except Error as error:
             _survive(error)
             return False, []
+        finally:
+            release_connection()
 
     def _remove_sandbox(self) -> None:
         sandbox = Sandbox.objects.filter(conversations=self.conversation_id).first()
@@ -151,6 +154,7 @@ def _repeat(work: Callable[[], None], ended: threading.Event, failures: list[Exc
                 work()
             except Error as error:
                 _survive(error)
+            release_connection()
     except Exception as error:  # noqa: BLE001 - raised again where the events are read
         failures.append(error)
     finally:
