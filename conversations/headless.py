@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import TypeVar
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 
 from accounts.models import User
 from conversations import services, timeline
-from conversations.agent.loop import run
+from conversations.agent.loop import passes, run
 from conversations.models import Conversation, Event
 from conversations.states import RESTING
+from openhands_site.db import release_connection
 from openhands_site.workers import leases
 from openhands_site.workers.process import WorkerProcess
 from sandboxes import provisioning
@@ -25,6 +27,7 @@ from sandboxes import services as sandboxes
 from sandboxes.models import Sandbox
 
 POLL_SECONDS = 0.05
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -60,11 +63,8 @@ class HeadlessTask:
         with self._working():
             cursor = 0
             while True:
-                if self._is_stop_wanted.is_set():
-                    self._is_stop_wanted.clear()
-                    self._order_stop()
-                at_rest = self.is_at_rest()
-                for event in timeline.after(self.conversation_id, cursor):
+                at_rest, events = self._look(cursor)
+                for event in events:
                     cursor = event.sequence
                     yield event
                 if at_rest:
@@ -77,7 +77,7 @@ class HeadlessTask:
         self._is_stop_wanted.set()
 
     def is_at_rest(self) -> bool:
-        conversation = Conversation.objects.get(pk=self.conversation_id)
+        conversation = self._conversation()
         return (
             conversation.agent_state in RESTING
             and conversation.due_since is None
@@ -86,11 +86,36 @@ class HeadlessTask:
 
     def end(self, *, keep_sandbox: bool) -> None:
         """Removes the sandbox, unless it is to be kept, and gives the reservation back."""
+        if not keep_sandbox:
+            _until_done(self._remove_sandbox)
+        _until_done(self.worker.end)
+
+    def final_state(self) -> str:
+        """The agent's, once it rests."""
+        return _until_done(lambda: str(self._conversation().agent_state))
+
+    def _conversation(self) -> Conversation:
+        return Conversation.objects.get(pk=self.conversation_id)
+
+    def _look(self, cursor: int) -> tuple[bool, list[Event]]:
+        """Whether the agent rests, and then what the log holds beyond `cursor`; a stop that is wanted is ordered first. With
+        the database away all of it is left to the next look."""
+        try:
+            if self._is_stop_wanted.is_set():
+                self._order_stop()
+                self._is_stop_wanted.clear()
+            return self.is_at_rest(), timeline.after(self.conversation_id, cursor)
+        except Error as error:
+            _survive(error)
+            return False, []
+        finally:
+            release_connection()
+
+    def _remove_sandbox(self) -> None:
         sandbox = Sandbox.objects.filter(conversations=self.conversation_id).first()
-        if sandbox and not keep_sandbox:
+        if sandbox:
             sandboxes.request_removal(sandbox_id=sandbox.pk)
             provisioning.bring(sandbox.pk, self.worker.id)
-        self.worker.end()
 
     def _order_stop(self) -> None:
         services.give_order(conversation_id=self.conversation_id, by=self.owner, order="stop")
@@ -127,10 +152,27 @@ def _repeat(work: Callable[[], None], ended: threading.Event, failures: list[Exc
         while not ended.wait(POLL_SECONDS):
             try:
                 work()
-            except DatabaseError as error:
-                log.warning("the database failed; it is tried again", error=str(error))
-                connection.close()
+            except Error as error:
+                _survive(error)
+            release_connection()
     except Exception as error:  # noqa: BLE001 - raised again where the events are read
         failures.append(error)
     finally:
         connection.close()
+
+
+def _until_done(work: Callable[[], T]) -> T:
+    while True:
+        try:
+            return work()
+        except Error as error:
+            _survive(error)
+        time.sleep(POLL_SECONDS)
+
+
+def _survive(error: Error) -> None:
+    """Of a database that is away, nothing is left but to try again; raises what would only come again."""
+    if not passes(error):
+        raise error
+    log.warning("the database failed; it is tried again", error=str(error))
+    connection.close()

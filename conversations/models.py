@@ -126,7 +126,7 @@ class LLMCall(models.Model):
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="llm_calls")
     fence = models.PositiveBigIntegerField()
     model = models.CharField(max_length=200)
-    route = models.CharField(max_length=200)
+    route = models.CharField(max_length=255)  # a model's name may get a prefix there
     status = models.CharField(max_length=12, choices=Status, default=Status.OPEN)
     attempts = models.PositiveIntegerField(default=0)
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)

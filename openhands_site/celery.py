@@ -59,6 +59,20 @@ def _warm_up(paths: list[str]) -> None:
     gc.freeze()
 
 
+def carry_out(task: Any, arguments: tuple[str, ...]) -> None:
+    """Runs the task in this thread, without a message.
+
+    Celery gives the connection back after a task that came by message, and not after one that is applied; the thread
+    may then wait for its next work for hours, and a pool of connections is soon used up.
+    """
+    from openhands_site.db import release_connection
+
+    try:
+        task.apply(arguments)
+    finally:
+        release_connection()
+
+
 class WorkerStep(bootsteps.StartStopStep):
     """A Celery worker is a worker of ours: it beats, and sweeps for the queues that it serves.
 
@@ -80,7 +94,7 @@ class WorkerStep(bootsteps.StartStopStep):
 
         def begin(work: Work) -> None:
             task, *arguments = work
-            pool.apply_async(tasks[task].apply, (arguments,))
+            pool.apply_async(carry_out, (tasks[task], tuple(arguments)))
 
         sweeps = [import_string(path) for queue in queues for path in settings.SWEEPS.get(queue, ())]
         become_worker(Worker.name_of(queues), sweeps, lambda: int(controller.concurrency) - _busy, begin)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from django.db import OperationalError, connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections
 
 # A person waits so long for a lock or a connection and is then told, rather than left before a page that does not
 # come; the sockets' clients take a connection for dead after 8 s. A worker has nobody before it: it waits longer.
@@ -54,3 +54,16 @@ def without_waiting() -> Iterator[None]:
             yield
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+def forget_rows(error: BaseException | None) -> None:
+    """Cuts what the database said in the error, or in one that led to it, to the first line.
+
+    PostgreSQL repeats in the next ones what it could not take: `DETAIL:  Failing row contains (…)`. A person's words
+    belong into no log, and into no message about a defect of ours.
+    """
+    while error is not None:
+        if isinstance(error, DatabaseError):
+            for said in filter(None, (error, error.__cause__)):  # Django's error and the driver's
+                said.args = (str(said).partition("\n")[0],)
+        error = error.__cause__ or error.__context__

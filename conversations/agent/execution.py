@@ -110,6 +110,8 @@ class Executor:
         )
         self._maybe_sent.add(opened.id)
         fault_points.reach("agent-action-unsent")
+        # The sandbox refuses an old fence only once it has seen the new one, and after a stop none need come.
+        self.holder.require_lease()
         future = async_thread.run(client.put_action(reachable, opened.id, request))
         if not wait_for(future, self.holder, self.inbox, leave_at_shutdown=True):
             return self._interrupt(opened, reachable, future)

@@ -1,5 +1,7 @@
 """The lease holder's hands on the log: it writes under its fence, and reads what others wrote in between first."""
 
+import math
+import time
 from datetime import date
 from uuid import UUID
 
@@ -16,6 +18,10 @@ from conversations.texts import StoredTexts
 from conversations.timeline import Draft
 from openhands_site import fault_points
 
+# For how long after a look at the fence the lease counts as ours. Together with the third of WORKER_DEAD_AFTER that the
+# last heartbeat may be old, it is less than the whole, which is a second or more: so long nobody is called dead.
+FENCE_TRUSTED_SECONDS = 0.5
+
 
 class Holder:
     """One conversation under one lease. Every write raises LeaseLostError once the fence is old."""
@@ -25,6 +31,7 @@ class Holder:
         self.id: UUID = conversation.pk
         self.fence = fence
         self.history = History(StoredTexts(self.id))
+        self._fence_seen_at = -math.inf  # on this process's monotonic clock
 
     def load(self) -> None:
         """Folds the whole log; the first holder writes the system prompt."""
@@ -32,6 +39,13 @@ class Holder:
         if not self.history.has_prompt:
             prompt = system_prompt(model=self.conversation.model, today=date.today())  # noqa: DTZ011 - for people
             self.append(Draft(prompt, "system"))
+
+    def require_lease(self) -> None:
+        """Call it right before something that no transaction guards. Raises LeaseLostError where the process was held up,
+        frozen say, and others took the conversation over meanwhile; asks the database only where it was held up."""
+        if time.monotonic() - self._fence_seen_at > FENCE_TRUSTED_SECONDS:
+            with transaction.atomic():
+                self._lock()
 
     def read_new(self) -> None:
         """Folds what others appended since."""
@@ -41,7 +55,7 @@ class Holder:
         with transaction.atomic(
             savepoint=False
         ):  # who calls it in a transaction of their own wants all or nothing
-            conversation = timeline.lock(self.id, fence=self.fence)
+            conversation = self._lock()
             foreign = self._foreign(conversation)
             fault_points.reach("agent-writing")
             events = timeline.write(conversation, *drafts)
@@ -56,7 +70,7 @@ class Holder:
         removed meanwhile."""
         fault_points.reach("agent-rest")
         with transaction.atomic():
-            conversation = timeline.lock(self.id, fence=self.fence)
+            conversation = self._lock()
             foreign = self._foreign(conversation)
             rests = not foreign and not (state == AgentState.STARTING and conversation.sandbox_id is None)
             if rests:
@@ -69,10 +83,16 @@ class Holder:
     def leave(self) -> None:
         """Gives the lease up with the work still due, for another worker."""
         with transaction.atomic():
-            conversation = timeline.lock(self.id, fence=self.fence)
+            conversation = self._lock()
             conversation.lease_worker = None
             conversation.due_since = conversation.due_since or timezone.now()
             conversation.save(update_fields=["lease_worker", "due_since"])
+
+    def _lock(self) -> Conversation:
+        conversation = timeline.lock(self.id, fence=self.fence)
+        # Now, and not once it is committed: until then nobody can raise it, and we may be frozen after that.
+        self._fence_seen_at = time.monotonic()
+        return conversation
 
     def _state_drafts(self, state: AgentState | None, reason: str, cost: float) -> list[Draft]:
         if state is None or state == self.history.state:

@@ -6,7 +6,7 @@ Everything that it knows it can know again from the log, so a worker may die bet
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, InternalError, OperationalError, transaction
 
 from conversations import timeline
 from conversations.agent import inbox as inboxes
@@ -22,6 +22,7 @@ from conversations.orders import interruption
 from conversations.states import AgentState
 from conversations.timeline import Draft, LeaseLostError
 from openhands_site import disk, fault_points, outages
+from openhands_site.db import forget_rows
 from openhands_site.outages import Outage
 from openhands_site.workers import leases
 from sandboxes import services as sandboxes
@@ -48,6 +49,7 @@ def run(conversation_id: UUID, worker_id: UUID) -> None:
         except (LeaseLostError, Conversation.DoesNotExist):
             log.info("the conversation was taken over or deleted", fence=fence)
         except Exception as error:
+            forget_rows(error)
             if passes(error):
                 log.warning("what happens cannot be kept; the work stays due", error=str(error))
                 _release(conversation_id, fence, lease_worker=None)
@@ -58,8 +60,13 @@ def run(conversation_id: UUID, worker_id: UUID) -> None:
 
 
 def passes(error: Exception) -> bool:
-    """Whether the same may succeed later by itself: the database was away, or the disk full."""
-    return isinstance(error, DatabaseError) or outages.of(error) is not None
+    """Whether the same may succeed later by itself: the database was away, or the disk full.
+
+    What the database will never take (IntegrityError, DataError) does not pass: each attempt would be a paid call.
+    """
+    return (
+        isinstance(error, OperationalError | InterfaceError | InternalError) or outages.of(error) is not None
+    )
 
 
 def _release(conversation_id: UUID, fence: int, **values: None) -> None:
@@ -97,6 +104,7 @@ class Agent:
         except (ShutdownError, LeaseLostError, Conversation.DoesNotExist):
             raise
         except Exception as error:
+            forget_rows(error)
             if passes(error):
                 self.tell_once(outages.of(error))
                 raise

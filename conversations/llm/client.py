@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 _importing = threading.Lock()
 # Given with a base URL that takes no key: without one LiteLLM would send a key out of the server's environment.
 _NO_KEY = "none"
+_MOST_TOKENS = 2**31 - 1  # that a row takes
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,15 @@ def _usage(usage: Any, price: Price | None) -> Usage:
     if usage is None:
         return Usage()
     details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None)
-    written = getattr(details, "cache_creation_tokens", None) or 0
-    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    cached = _count(getattr(details, "cached_tokens", None))
+    written = _count(getattr(details, "cache_creation_tokens", None)) or 0
+    prompt, completion = _count(usage.prompt_tokens), _count(usage.completion_tokens)
     if prompt is None or completion is None:
         return Usage(prompt, cached, completion)
     cost = price.cost(prompt, completion, cached=cached or 0, written=written) if price else None
     return Usage(prompt, cached, completion, cost)
+
+
+def _count(tokens: int | None) -> int | None:
+    """Servers do say -1; that is not known, and no row takes it."""
+    return None if tokens is None or not 0 <= tokens <= _MOST_TOKENS else tokens

@@ -2,10 +2,13 @@
 
 import json
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from accounts.models import User
@@ -15,6 +18,7 @@ from conversations.llm.errors import LLMError
 from conversations.models import Conversation
 from openhands_site.workers.models import Worker
 from sandboxes.models import Sandbox
+from tests.conversations.agent.driver import log_of
 from tests.fakes.models import Held, ScriptedTurns, Turn, call, calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,6 +104,51 @@ def test_a_stop_from_a_signal_ends_the_task_as_stopped(owner: User) -> None:
             held.begun.wait(10)
             task.stop()
     task.end(keep_sandbox=False)
+    assert Conversation.objects.get().agent_state == "stopped"
+
+
+class Outage:
+    """The database, as this thread sees it: for a moment after each `begin` it is away."""
+
+    def __init__(self) -> None:
+        self._ends_at = 0.0
+
+    def begin(self) -> None:
+        self._ends_at = time.monotonic() + 0.2
+
+    def __call__(self, execute: Callable[..., Any], *query: Any) -> Any:
+        if time.monotonic() < self._ends_at:
+            raise OperationalError("the connection was lost")
+        return execute(*query)
+
+
+def test_a_task_survives_a_database_that_is_away_for_a_moment(owner: User) -> None:
+    task = HeadlessTask(owner=owner, text="Do it", model=ScriptedTurns([FINISH]).name)
+    outage, seen = Outage(), []
+    with connection.execute_wrapper(outage):
+        for event in task.run():
+            seen.append(event.sequence)
+            outage.begin()
+        outage.begin()
+        task.end(keep_sandbox=False)
+        outage.begin()
+        assert task.final_state() == "finished"
+    assert seen == list(range(1, len(log_of(Conversation.objects.get())) + 1))
+    assert not Sandbox.objects.exists()
+    assert not Worker.objects.exists()
+
+
+def test_a_stop_that_comes_while_the_database_is_away_is_ordered_when_it_is_back(owner: User) -> None:
+    held = Held(Reply("never said"))
+    task = HeadlessTask(owner=owner, text="Do it", model=ScriptedTurns([held]).name)
+    outage = Outage()
+    with connection.execute_wrapper(outage):
+        for event in task.run():
+            if event.payload.get("state") == "running":
+                held.begun.wait(10)
+                outage.begin()
+                task.stop()
+        task.end(keep_sandbox=False)
     assert Conversation.objects.get().agent_state == "stopped"
 
 

@@ -24,7 +24,7 @@ from conversations.events import (
     load,
 )
 from conversations.headless import HeadlessTask
-from conversations.models import Conversation, Event
+from conversations.models import Event
 from conversations.wire import to_wire
 from openhands_site.commands import DatabaseCommand
 
@@ -70,8 +70,7 @@ class Command(DatabaseCommand):
                     self.stdout.flush()
         finally:
             headless.end(keep_sandbox=options["keep"])
-        state = Conversation.objects.get(pk=headless.conversation_id).agent_state
-        raise SystemExit(EXIT_CODES.get(state, 1))
+        raise SystemExit(EXIT_CODES.get(headless.final_state(), 1))
 
 
 def _budget(text: str) -> Decimal | None:

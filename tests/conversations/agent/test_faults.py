@@ -7,17 +7,19 @@ from uuid import uuid4
 
 import pytest
 from django.db.models.functions import Now
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from conversations import services
 from conversations.agent import inbox as inboxes
+from conversations.agent.holder import FENCE_TRUSTED_SECONDS, Holder
 from conversations.models import Conversation, Event
 from openhands_site.workers.models import Worker
 from sandboxes.backends import memory
 from sandboxes.models import Runtime
 from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
 from tests.fakes.models import call, calls
+from tests.faults.points import Points
 from tests.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -173,6 +175,33 @@ def test_a_stop_of_a_dead_workers_conversation_closes_its_actions_and_shuts_the_
     memory.release(name)
     frozen.join(10)
     assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
+
+
+def test_a_worker_that_was_frozen_before_it_sent_its_action_does_not_send_it_after_a_stop(
+    owner: User, points: Points, settings: Settings
+) -> None:
+    conversation = start(owner, [calls(call("terminal", command="write trace It ran."))])
+    points.arm("agent-action-unsent")
+    frozen = work_beside(conversation)
+    points.await_reached("agent-action-unsent")
+    bury(conversation)
+    services.give_order(conversation_id=conversation.pk, by=owner, order="stop")
+    time.sleep(FENCE_TRUSTED_SECONDS)  # nobody is buried who was silent for less
+    points.release("agent-action-unsent")
+    frozen.join(10)
+    assert kinds(conversation)[-3:] == ["order:stop", "observation:interrupted", "state:stopped"]
+    assert conversation.sandbox_id
+    assert not list((settings.SANDBOX_FOLDER / str(conversation.sandbox_id)).rglob("trace"))
+
+
+def test_a_worker_that_was_not_held_up_asks_nobody_before_it_sends_an_action(
+    owner: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    conversation = start(owner, [])
+    holder = Holder(conversation, conversation.lease_fence)
+    holder.load()
+    with django_assert_num_queries(0):
+        holder.require_lease()
 
 
 def held_by_a_deaf_worker(owner: User) -> tuple[Conversation, str, Thread]:

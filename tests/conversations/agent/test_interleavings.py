@@ -7,7 +7,6 @@ what the person said is answered, and nothing of it is doubled or lost.
 from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Thread
 from uuid import UUID
 
@@ -49,12 +48,6 @@ FINISH = calls(call("finish", message="All done."))
 PNG = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 )
-
-
-@pytest.fixture
-def points(tmp_path: Path, settings: Settings) -> Points:
-    settings.FAULTS_FOLDER = str(tmp_path / "faults")
-    return Points(tmp_path / "faults")
 
 
 def begin(owner: User, points: Points, point: str) -> tuple[Conversation, Thread]:

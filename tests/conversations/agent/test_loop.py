@@ -1,15 +1,27 @@
 """The real loop on the memory backend, with a model whose turns the test writes down."""
 
 import asyncio
+import errno
+import io
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import pytest
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from pytest_django import Settings
 
 from accounts.models import User
 from conversations import services
+from conversations.agent.loop import passes
 from conversations.llm.base import Delta, OnDelta, Reply, Request, ToolCall, Usage
 from conversations.llm.errors import LLMError
 from conversations.models import LLMCall
@@ -226,3 +238,46 @@ def test_a_stop_at_rest_is_on_record_and_the_next_message_is_answered(owner: Use
     services.send_message(conversation_id=conversation.pk, by=owner, text="And on")
     assert work(conversation).agent_state == "finished"
     assert kinds(conversation).count("state:stopped") == 1
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """The log as a server writes it, with its tracebacks."""
+    found = io.StringIO()
+    handler = logging.StreamHandler(found)
+    handler.setFormatter(next(own.formatter for own in logging.root.handlers if own.name == "console"))
+    logging.root.addHandler(handler)
+    yield found
+    logging.root.removeHandler(handler)
+
+
+def test_what_the_database_never_takes_ends_the_turn_with_one_call_and_without_the_words_of_the_row(
+    owner: User, written: io.StringIO
+) -> None:
+    reply = calls(call("think", thought="hm"), usage=Usage(prompt_tokens=4711, completion_tokens=-1))
+    conversation = work(start(owner, [reply] * 3))
+    assert conversation.agent_state == "error"
+    assert LLMCall.objects.filter(conversation=conversation).count() == 1
+    (error,) = (event.payload for event in log_of(conversation) if event.kind == "error")
+    assert (error["code"], error["fault"]) == ("internal", "server")
+    assert "IntegrityError" in error["message"]
+    assert "IntegrityError" in written.getvalue()
+    assert "4711" not in error["message"] + written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "may_pass"),
+    [
+        (OperationalError("the server closed the connection"), True),
+        (InterfaceError("connection already closed"), True),
+        (InternalError("terminating connection due to idle-in-transaction timeout"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (IntegrityError("violates check constraint"), False),
+        (DataError("integer out of range"), False),
+        (ProgrammingError("there is no such column"), False),
+        (ValueError("a defect"), False),
+    ],
+    ids=repr,
+)
+def test_only_what_may_pass_by_itself_is_tried_again(error: Exception, may_pass: bool) -> None:
+    assert passes(error) == may_pass

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from conversations.llm import client
-from conversations.llm.base import ModelChoice, Request
+from conversations.llm.base import ModelChoice, Request, Usage
 from conversations.llm.client import Backoff
 from conversations.llm.errors import LLMError
 from tests.conversations.llm.conftest import TOOL, Call
@@ -127,6 +127,15 @@ def test_a_price_that_is_not_known_leaves_the_cost_unknown(call_to: CallTo) -> N
         usage = call_to(server, "openai/our-own-model").run().usage
     assert usage.prompt_tokens
     assert usage.cost is None
+
+
+def test_a_number_of_tokens_that_cannot_be_is_not_known(call_to: CallTo, both_ways: bool) -> None:
+    said = {"prompt_tokens": 1000, "completion_tokens": -1, "total_tokens": 999}
+    cached = {"prompt_tokens": 2**31, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": -1}}
+    with OpenAIServer([Turn(text="Hello.", usage=said), Turn(text="Hello.", usage=cached)]) as server:
+        call = call_to(server)
+        assert call.run().usage == Usage(1000, None, None, None)
+        assert call.run().usage == Usage(None, None, 5, None)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503])

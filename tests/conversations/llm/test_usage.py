@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from accounts.models import User
-from conversations.llm import usage
+from conversations.llm import routing, usage
 from conversations.llm.base import Reply, Usage
 from conversations.llm.scripted import ScriptedModel
 from conversations.models import Conversation, LLMCall
@@ -29,6 +29,16 @@ def reply(prompt: int = 100, completion: int = 20, cost: str | None = "0.5") -> 
 def test_a_call_has_a_row_before_it_is_made(conversation: Conversation) -> None:
     call = LLMCall.objects.get(pk=opened(conversation, fence=7))
     assert (call.status, call.fence, call.model, call.cost) == (Status.OPEN, 7, "openai/gpt-4o", None)
+
+
+def test_the_route_of_the_longest_name_fits_its_row(conversation: Conversation) -> None:
+    longest = "x" * (Conversation._meta.get_field("model").max_length or 0)
+    model = ScriptedModel(longest)
+    model.route = routing.route(longest, "http://localhost:8000/v1")
+    call_id = usage.open_call(conversation_id=conversation.pk, fence=1, model=model)
+    call = LLMCall.objects.get(pk=call_id)
+    call.full_clean()  # what PostgreSQL refuses, and SQLite takes
+    assert len(call.route) > len(call.model)
 
 
 def test_a_settled_call_has_what_the_reply_says(conversation: Conversation) -> None:
