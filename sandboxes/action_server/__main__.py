@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import sys
 import time
 import uuid
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from . import ending
 from .actions import Actions
 from .app import create_app
 from .children import Children, adopt_orphans_and_hide_memory
@@ -27,6 +27,7 @@ _MEGABYTE = 1024 * 1024
 
 def main() -> None:
     options = _options()
+    ending.prepare()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     key = _read_key(options.key_file)
     adopt_orphans_and_hide_memory()
@@ -90,8 +91,7 @@ async def _serve(options: argparse.Namespace, key: str) -> None:
     await runner.setup()
     await web.TCPSite(runner, options.host, options.port).start()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ending.on_order(stop.set)
     if options.announce:
         _announce(options.announce, runner.addresses[0][1], boot_id)
     await stop.wait()
