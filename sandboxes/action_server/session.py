@@ -39,7 +39,7 @@ class Session:
     def __init__(
         self, children: Children, folder: Path, outputs: Path, workspace: str, environment: Mapping[str, str]
     ) -> None:
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory = workspace
         self.started = 0.0
         self.use = asyncio.Lock()  # held by the one action that uses the session
