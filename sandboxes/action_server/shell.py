@@ -48,7 +48,7 @@ __openhands_end() {{
   if [[ -t 0 ]]; then
     while builtin read -t 0; do builtin read -r -t 0.1 REPLY || break; done
   fi
-  [[ $PROMPT_COMMAND == *__openhands_end* ]] || PROMPT_COMMAND="{end}; ${{PROMPT_COMMAND-}}"
+  [[ ${{PROMPT_COMMAND-}} == *__openhands_end* ]] || PROMPT_COMMAND="{end}; ${{PROMPT_COMMAND-}}"
   if [[ $__openhands_status == 2 ]] && LC_ALL=C {bash} -n {folder}/$__openhands 2>&1 | command grep -q "\`)'"; then
     __openhands_directory=$PWD
     __openhands_save

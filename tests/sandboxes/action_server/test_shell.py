@@ -162,6 +162,14 @@ def test_prompts_and_prompt_commands_of_others_do_no_harm(conversation: Conversa
     assert stuck.meta["still_running"]
 
 
+@pytest.mark.parametrize("options", ["set -u", "set -eu", "set -euo pipefail"])
+def test_a_missing_prompt_command_is_no_unbound_variable(conversation: Conversation, options: str) -> None:
+    result = conversation.terminal(f"{options}; unset PROMPT_COMMAND; echo one", timeout=3)
+    assert (result.content[0].text, result.meta["exit_code"]) == ("one", 0)
+    assert conversation.terminal("echo ${nothing}; echo never", timeout=3).meta["exit_code"] == 1
+    assert conversation.text("set +u; echo two").endswith("two")
+
+
 def test_a_script_sees_an_interactive_shell_without_a_prompt_in_its_output(
     conversation: Conversation,
 ) -> None:
