@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from . import ending
+from . import ending, log
 from .actions import Actions
 from .app import create_app
 from .children import Children, adopt_orphans_and_hide_memory
@@ -28,7 +27,7 @@ _MEGABYTE = 1024 * 1024
 def main() -> None:
     options = _options()
     ending.prepare()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    log.prepare()
     key = _read_key(options.key_file)
     adopt_orphans_and_hide_memory()
     asyncio.run(_serve(options, key))
