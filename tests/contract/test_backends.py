@@ -153,6 +153,17 @@ def test_what_runs_inside_cannot_end_the_sandbox(backend: Backend, sandbox_id: U
     assert machine.health(where).boot_id == started.boot_id
 
 
+def test_a_stop_asks_what_runs_to_end_before_it_is_ended(backend: Backend, sandbox_id: UUID) -> None:
+    if isinstance(backend, MemoryBackend):
+        pytest.skip("it runs no processes")
+    started, where = begin(backend, sandbox_id)
+    machine.run(where, "(trap '' HUP; trap 'echo ended > said' TERM; touch ready; sleep 60 & wait) &")
+    machine.run(where, "until [ -e ready ]; do sleep 0.05; done")
+    backend.stop(sandbox_id, started.handle)
+    _, where = begin(backend, sandbox_id)
+    assert machine.printed(where, "cat said") == "ended"
+
+
 def test_a_command_is_ended_by_signals_as_ever(backend: Backend, sandbox_id: UUID) -> None:
     if isinstance(backend, MemoryBackend):
         pytest.skip("it runs no processes")
