@@ -144,8 +144,10 @@ def test_a_descendant_in_a_group_of_its_own_does_not_outlive_the_interrupt(
     assert eventually(lambda: not is_alive(sleeper))
 
 
-def test_a_shell_that_cannot_be_interrupted_is_replaced(conversation: Conversation) -> None:
-    started = Started(conversation, "trap '' INT; while :; do :; done")
+def test_a_shell_that_cannot_be_interrupted_is_replaced(conversation: Conversation, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    started = Started(conversation, f"trap '' INT; touch {begun}; while :; do :; done")
+    assert eventually(begun.exists)
     result = started.interrupt()
     assert result.outcome == "interrupted"
     assert "shell ended with exit code 137" in result.content[0].text
