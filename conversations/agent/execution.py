@@ -245,14 +245,30 @@ class Executor:
 async def _end(
     reachable: client.Reachable, action_ids: Iterable[UUID], keys: Iterable[protocol.ActionRequest]
 ) -> None:
-    """Raises Unreachable. What a key brings about is not waited for."""
+    """Raises Unreachable."""
     interrupts = (client.interrupt_action(reachable, action_id) for action_id in action_ids)
-    presses = (
-        asyncio.wait_for(client.put_action(reachable, uuid4(), key), INTERRUPT_SECONDS) for key in keys
-    )
+    presses = (_press(reachable, key) for key in keys)
     for ended in await asyncio.gather(*interrupts, *presses, return_exceptions=True):
         if isinstance(ended, Unreachable):
             raise ended
+
+
+async def _press(reachable: client.Reachable, key: protocol.ActionRequest) -> None:
+    """Presses a key that ends a command. One that goes on all the same is ended as an interrupted action's: the action
+    of the press would else wait for it for minutes, and close the shell to all others."""
+    while True:
+        action_id = uuid4()
+        press = asyncio.create_task(client.put_action(reachable, action_id, key))
+        try:
+            await asyncio.wait({press}, timeout=INTERRUPT_SECONDS)
+            if not press.done():
+                await client.interrupt_action(reachable, action_id)
+            await press
+        except Discarded:
+            continue  # The interrupt was there before the press.
+        finally:
+            press.cancel()
+        return await client.discard_action(reachable, action_id)
 
 
 def _arguments(action: Action, texts: StoredTexts) -> dict[str, Any] | None:

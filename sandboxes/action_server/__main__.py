@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import shutil
-import signal
 import sys
 import time
 import uuid
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from . import ending, log
 from .actions import Actions
 from .app import create_app
 from .children import Children, adopt_orphans_and_hide_memory
@@ -27,7 +26,8 @@ _MEGABYTE = 1024 * 1024
 
 def main() -> None:
     options = _options()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    ending.prepare()
+    log.prepare()
     key = _read_key(options.key_file)
     adopt_orphans_and_hide_memory()
     asyncio.run(_serve(options, key))
@@ -90,8 +90,7 @@ async def _serve(options: argparse.Namespace, key: str) -> None:
     await runner.setup()
     await web.TCPSite(runner, options.host, options.port).start()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ending.on_order(stop.set)
     if options.announce:
         _announce(options.announce, runner.addresses[0][1], boot_id)
     await stop.wait()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 VISIBLE_CHARACTERS = 30_000
 FILE_BYTES = 1024**3
@@ -151,7 +153,7 @@ class Output:
         self.is_cut = False  # The file ends before the output does.
         self._file_bytes = file_bytes
         self._memory = b""
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._plain = PlainText()
         self._excerpt = Excerpt(VISIBLE_CHARACTERS)
 
@@ -164,8 +166,6 @@ class Output:
         self._excerpt.add(self._plain.flush())
         seen = Seen(self._excerpt.head, self._excerpt.tail, self._excerpt.omitted)
         self._excerpt = Excerpt(VISIBLE_CHARACTERS)
-        if self._file is not None:
-            self._file.flush()
         return seen
 
     @property
@@ -174,7 +174,8 @@ class Output:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # A disk elsewhere may say only now that it is full.
+                self._file.close()
 
     def _keep(self, data: bytes) -> None:
         self.bytes += len(data)
@@ -186,17 +187,18 @@ class Output:
         try:
             if self._file is None:
                 self._file = _open_with_room(self.path)
-                self._file.write(self._memory)
-                self._memory = b""
+                data, self._memory = self._memory + data, b""
             room = self._file_bytes - (self.bytes - len(data))
-            self._file.write(data[: max(room, 0)])
-            self.is_cut = len(data) > room
+            self.is_cut = self._file.write(data[: max(room, 0)]) < len(data)
         except OSError:  # The disk is full, or the folder is gone: the command itself goes on.
             self.is_cut = True
 
 
-def _open_with_room(path: Path) -> BinaryIO:
-    """Open a new file; the oldest outputs go when all together would take too much of the disk."""
+def _open_with_room(path: Path) -> FileIO:
+    """Open a new file, without a buffer: that the disk is full shows as soon as it is written to, and nowhere else.
+
+    The oldest outputs go when all together would take too much of the disk.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with os.scandir(path.parent) as entries:
         files = sorted(((entry.stat(), entry.path) for entry in entries), key=lambda item: item[0].st_mtime)
@@ -206,4 +208,4 @@ def _open_with_room(path: Path) -> BinaryIO:
             break
         os.unlink(name)
         total -= status.st_size
-    return path.open("wb", buffering=1024 * 1024)
+    return path.open("wb", buffering=0)

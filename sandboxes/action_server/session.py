@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, AsyncIterator, Mapping, NamedTuple
 
 from .channel import Channel, Report
 from .children import Children, kill_tree, processes, send, tree
@@ -39,11 +39,13 @@ class Session:
     def __init__(
         self, children: Children, folder: Path, outputs: Path, workspace: str, environment: Mapping[str, str]
     ) -> None:
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory = workspace
         self.started = 0.0
-        self.use = asyncio.Lock()  # held by the one action that uses the session
-        self.is_being_left: Callable[[], bool] = bool  # whether that one was interrupted and ends soon
+        self._use = asyncio.Lock()
+        self._users: list[
+            asyncio.Event
+        ] = []  # what interrupts the action that holds it, and those that wait for it
         self.is_silent = False
         self._workspace = workspace
         self._outputs = outputs
@@ -59,6 +61,26 @@ class Session:
         self._had_errexit = False
         self._command = 0
         self._end: asyncio.Future[End] | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether an action uses the session that was not interrupted, and so does not end soon."""
+        return bool(self._users) and not self._users[0].is_set()
+
+    def drive_out(self) -> None:
+        """Interrupt the action that uses the session, and those that wait for it."""
+        for user in self._users:
+            user.set()
+
+    @asynccontextmanager
+    async def used_by(self, interrupted: asyncio.Event) -> AsyncIterator[None]:
+        """Alone in the session, after those that came before. `interrupted` is what ends the use."""
+        self._users.append(interrupted)
+        try:
+            async with self._use:
+                yield
+        finally:
+            self._users.remove(interrupted)
 
     @property
     def is_running(self) -> bool:

@@ -8,9 +8,11 @@ terminal stays the command's standard input.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable, Mapping
 
@@ -46,7 +48,7 @@ __openhands_end() {{
   if [[ -t 0 ]]; then
     while builtin read -t 0; do builtin read -r -t 0.1 REPLY || break; done
   fi
-  [[ $PROMPT_COMMAND == *__openhands_end* ]] || PROMPT_COMMAND="{end}; ${{PROMPT_COMMAND-}}"
+  [[ ${{PROMPT_COMMAND-}} == *__openhands_end* ]] || PROMPT_COMMAND="{end}; ${{PROMPT_COMMAND-}}"
   if [[ $__openhands_status == 2 ]] && LC_ALL=C {bash} -n {folder}/$__openhands 2>&1 | command grep -q "\`)'"; then
     __openhands_directory=$PWD
     __openhands_save
@@ -107,18 +109,18 @@ class Shell:
             raise ToolError("There is no bash in this sandbox, so the terminal cannot be used.")
         start = self._folder / "start"
         options = ["--noprofile", "--rcfile", str(start), "--noediting", "-i"]
-        start.write_text(
-            _START.format(
-                folder=shlex.quote(str(self._folder)),
-                directory=shlex.quote(directory),
-                workspace=shlex.quote(workspace),
-                end=_END,
-                bash=shlex.quote(bash),
-                options=shlex.join(options),
-            ),
-            encoding="utf-8",
-            errors="surrogateescape",
+        text = _START.format(
+            folder=shlex.quote(str(self._folder)),
+            directory=shlex.quote(directory),
+            workspace=shlex.quote(workspace),
+            end=_END,
+            bash=shlex.quote(bash),
+            options=shlex.join(options),
         )
+        try:
+            start.write_bytes(text.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise _explained(error) from error
         self._terminal.make_sane()
         self.pid = self._children.spawn([bash, *options], self._environment, self._terminal.path, on_exit)
 
@@ -130,13 +132,17 @@ class Shell:
         number = self._last_command + 1
         prefix = "set -x; " if "x" in options else ""
         try:
-            if self._last_command:
-                self._file(self._last_command).unlink()
-            self._file(number).write_bytes((prefix + command + "\n").encode())
+            # The last command's file, which has been read, is written over: for that there is room on a full disk,
+            # too, so that what takes too much of it can be removed.
+            with suppress(FileNotFoundError):
+                os.rename(self._file(self._last_command), self._file(number))
+            with open(
+                os.open(self._file(number), os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600), "wb"
+            ) as file:
+                file.write((prefix + command + "\n").encode())
+                file.truncate()
         except OSError as error:
-            raise ToolError(
-                f"This session is broken, for its files are gone ({error}). Use another."
-            ) from error
+            raise _explained(error) from error
         self._last_command = number
         self._terminal.make_sane()
         # The number is assigned within a word, because an assignment of its own would reset `$?`.
@@ -147,3 +153,12 @@ class Shell:
 
     def _file(self, number: int) -> Path:
         return self._folder / str(number)
+
+
+def _explained(error: OSError) -> ToolError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ToolError(
+            "The command did not run, for there is no space left on the disk. Remove what is not needed: a short "
+            "command may still run in a session that has been used before."
+        )
+    return ToolError(f"This session is broken, for its files are gone ({error}). Use another.")

@@ -62,10 +62,11 @@ class Terminal:
                 "The command holds a NUL byte, which no shell can take. Write $'\\0' or \\x00 instead."
             )
         session = self._session(request.conversation_id, name)
-        if session.use.locked() and not session.is_being_left():
+        if reset:
+            session.drive_out()
+        if session.is_taken:
             raise ToolError(f"Another action is waiting in the session {name}.")
-        async with session.use:
-            session.is_being_left = interrupted.is_set
+        async with session.used_by(interrupted):
             if interrupted.is_set():
                 return Result("interrupted", [Part("text", "[It was interrupted before it began.]")])
             notes = []

@@ -130,6 +130,50 @@ def test_a_frozen_life_goes_on_answers_nothing_and_can_be_ended(
     assert machine.printed(where_now, "echo hello").startswith("hello")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kill 1",
+        "kill -INT 1",
+        "kill -KILL 1",
+        "pkill python",
+        "pkill -f python",
+        "killall python3",
+        "kill -- -1",
+        "python3 -c 'import os; os.kill(1, 15)'",
+    ],
+)
+def test_what_runs_inside_cannot_end_the_sandbox(backend: Backend, sandbox_id: UUID, command: str) -> None:
+    if isinstance(backend, MemoryBackend) or not backend.is_contained:
+        pytest.skip("here it would reach the processes of this machine")
+    started, where = begin(backend, sandbox_id)
+    assert machine.printed(where, f"{command}; echo here").endswith("here")
+    assert machine.printed(where, "echo and here").startswith("and here")
+    assert backend.poll(sandbox_id, started.handle) is None
+    assert machine.health(where).boot_id == started.boot_id
+
+
+def test_a_stop_asks_what_runs_to_end_before_it_is_ended(backend: Backend, sandbox_id: UUID) -> None:
+    if isinstance(backend, MemoryBackend):
+        pytest.skip("it runs no processes")
+    started, where = begin(backend, sandbox_id)
+    machine.run(where, "(trap '' HUP; trap 'echo ended > said' TERM; touch ready; sleep 60 & wait) &")
+    machine.run(where, "until [ -e ready ]; do sleep 0.05; done")
+    backend.stop(sandbox_id, started.handle)
+    _, where = begin(backend, sandbox_id)
+    assert machine.printed(where, "cat said") == "ended"
+
+
+def test_a_command_is_ended_by_signals_as_ever(backend: Backend, sandbox_id: UUID) -> None:
+    if isinstance(backend, MemoryBackend):
+        pytest.skip("it runs no processes")
+    _, where = begin(backend, sandbox_id)
+    for name, number in (("TERM", 15), ("INT", 2)):
+        result = machine.run(where, f"bash -c 'kill -{name} $$; echo went on'")
+        assert result.meta["exit_code"] == 128 + number, result.content
+    assert machine.printed(where, "grep SigBlk /proc/self/status").split() == ["SigBlk:", "0" * 16]
+
+
 def test_a_start_that_its_caller_breaks_off_is_undone(backend: Backend, sandbox_id: UUID) -> None:
     def break_off(phase: str, detail: str) -> None:
         if phase == "boot":

@@ -114,6 +114,37 @@ def test_a_stop_also_ends_a_command_that_went_on_from_an_earlier_action(tmp_path
         until(lambda: not is_running(f"sleep {seconds}"))
 
 
+@pytest.mark.service("bwrap")
+def test_after_a_stop_the_shell_is_open_even_if_its_command_heeds_no_interrupt_and_prints_on(
+    tmp_path: Path,
+) -> None:
+    mark = f"0.1{tmp_path.stat().st_ino}"
+    stubborn = f"trap '' INT; sleep 3; while :; do echo on; sleep {mark}; done"
+    turns = [
+        Turn.call("terminal", {"command": f'bash -c "{stubborn}"', "timeout": 1}),
+        Turn(text="It goes on."),
+        Turn.call("terminal", {"command": "echo open"}),
+        Turn(text="Done."),
+    ]
+    with (
+        OpenAIServer(turns) as server,
+        Installation(
+            tmp_path / "home", **provider(server, stream=True), SANDBOX_BACKEND="process"
+        ) as installation,
+        installation.api() as api,
+    ):
+        made = api.post("/conversations", json={"initial_message": "Wait"}).json()
+        assert wait_for_state(api, made["id"], "idle") == "idle"
+        until(lambda: is_running(f"sleep {mark}"))
+        for order in ("pause", "stop"):
+            api.post(f"/conversations/{made['id']}/{order}").raise_for_status()
+        until(lambda: not is_running(f"bash -c {stubborn}"))
+        api.post(f"/conversations/{made['id']}/messages", json={"text": "Go on"}).raise_for_status()
+        until(lambda: len(server.requests) == 4)
+        assert "open" in str(server.requests[-1].body["messages"][-1])
+        assert "Another action" not in str(server.requests[-1].body)
+
+
 def is_running(command: str) -> bool:
     return (
         subprocess.run(["pgrep", "-xf", re.escape(command)], capture_output=True, check=False).returncode == 0

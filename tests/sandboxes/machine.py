@@ -1,6 +1,7 @@
 """What tests of real sandboxes need of the machine, and how they speak to a sandbox."""
 
 import os
+import shlex
 import signal
 import uuid
 from functools import cache
@@ -61,6 +62,18 @@ def run(where: client.Reachable, command: str, fence: int = 1) -> Result:
 
 def printed(where: client.Reachable, command: str) -> str:
     return "".join(part.text for part in run(where, command).content)
+
+
+def quoted(text: str) -> str:
+    """The text for a shell, written so that the command does not hold it."""
+    half = len(text) // 2
+    return f"{shlex.quote(text[:half])}''{shlex.quote(text[half:])}"
+
+
+def files_with(where: client.Reachable, text: str, *folders: str) -> list[str]:
+    """Those below the folders in which a command finds the text. What grep prints is what tells: it ends with 2, and not
+    with 0, as soon as one of the files is closed to it."""
+    return printed(where, f"grep -rlIsF -- {quoted(text)} {' '.join(folders)}").splitlines()
 
 
 def freeze(started: Started, sandbox_id: UUID) -> None:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -31,6 +31,7 @@ class Server:
         *options: str,
         key_on_stdin: bool = False,
         prelude: str = "",
+        stderr: IO[bytes] | None = None,
         **environment: str,
     ) -> None:
         self.folder = folder
@@ -52,6 +53,7 @@ class Server:
             cwd=ROOT,
             env={**inherited, "HOME": str(self.home), **environment},
             stdin=subprocess.PIPE if key_on_stdin else subprocess.DEVNULL,
+            stderr=stderr,
         )
         if self.process.stdin:
             self.process.stdin.write(KEY.encode() + b"\n")

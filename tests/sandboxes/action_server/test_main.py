@@ -109,6 +109,11 @@ def test_sigterm_ends_a_server_with_a_running_action(start_server: Start) -> Non
     assert not asking.is_alive()
 
 
+def test_a_command_that_ends_every_python_does_not_mean_the_server(start_server: Start) -> None:
+    server = start_server()
+    assert "python" not in Path(f"/proc/{server.process.pid}/comm").read_text()
+
+
 def test_orphans_are_reaped(start_server: Start) -> None:
     server = start_server()
     conversation = Conversation(server)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.action_server.output import Output, PlainText, plain
+from tests.fakes.small_disk import SmallDisk
 
 from .conftest import Conversation
 
@@ -101,6 +102,29 @@ def test_an_output_survives_a_folder_it_cannot_write(tmp_path: Path) -> None:
     assert output.is_cut
     assert not output.is_in_file
     assert output.take().omitted == 10_000
+
+
+@pytest.mark.service("tmpfs")
+def test_an_output_survives_a_disk_that_gets_full(tmp_path: Path) -> None:
+    with SmallDisk(tmp_path / "small", 1) as disk:
+        output = Output(disk.folder / "out" / "1.txt")
+        output.feed(b"x" * 40_000)
+        assert not output.is_cut
+        disk.fill()
+        output.feed(b"y" * 40_000)
+        seen = output.take()
+        output.close()
+        assert output.is_cut
+        assert (seen.head, seen.tail, seen.omitted) == ("x" * 15_000, "y" * 15_000, 50_000)
+        assert output.path.read_bytes().startswith(b"x" * 40_000)
+
+
+def test_what_an_observation_names_is_in_the_file(tmp_path: Path) -> None:
+    output = Output(tmp_path / "out" / "1.txt")
+    output.feed(b"x" * 40_000)
+    output.take()
+    assert output.path.stat().st_size == 40_000
+    output.close()
 
 
 def test_invalid_utf8_and_nul_bytes_are_shown_sensibly(conversation: Conversation) -> None:

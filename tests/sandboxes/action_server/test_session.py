@@ -144,8 +144,10 @@ def test_a_descendant_in_a_group_of_its_own_does_not_outlive_the_interrupt(
     assert eventually(lambda: not is_alive(sleeper))
 
 
-def test_a_shell_that_cannot_be_interrupted_is_replaced(conversation: Conversation) -> None:
-    started = Started(conversation, "trap '' INT; while :; do :; done")
+def test_a_shell_that_cannot_be_interrupted_is_replaced(conversation: Conversation, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    started = Started(conversation, f"trap '' INT; touch {begun}; while :; do :; done")
+    assert eventually(begun.exists)
     result = started.interrupt()
     assert result.outcome == "interrupted"
     assert "shell ended with exit code 137" in result.content[0].text
@@ -183,6 +185,19 @@ def test_a_reset_ends_everything_in_the_session(
     assert "was reset" in text
     assert eventually(lambda: not is_alive(job))
     assert conversation.text("echo [$lost]; pwd").startswith(f"[]\n{conversation.server.workspace}")
+
+
+def test_a_reset_does_not_wait_for_an_action_that_waits(conversation: Conversation, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    stubborn = Started(conversation, f"trap '' INT; touch {begun}; while :; do echo on; sleep 0.05; done")
+    assert eventually(begun.exists)
+    assert "Another action is waiting" in conversation.text("echo no")
+    asked = time.monotonic()
+    assert conversation.text("echo fresh", reset=True).startswith("fresh\n")
+    assert time.monotonic() - asked < 20
+    stubborn.join(20)
+    assert stubborn.result().outcome == "interrupted"
+    assert conversation.text("echo open") == "open"
 
 
 def test_input_with_nothing_running_is_an_error(conversation: Conversation) -> None:

@@ -1,8 +1,12 @@
 """What a persistent bash does with every kind of command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+from tests.fakes.small_disk import SmallDisk
 
 from .conftest import Conversation, Server
 
@@ -158,6 +162,14 @@ def test_prompts_and_prompt_commands_of_others_do_no_harm(conversation: Conversa
     assert stuck.meta["still_running"]
 
 
+@pytest.mark.parametrize("options", ["set -u", "set -eu", "set -euo pipefail"])
+def test_a_missing_prompt_command_is_no_unbound_variable(conversation: Conversation, options: str) -> None:
+    result = conversation.terminal(f"{options}; unset PROMPT_COMMAND; echo one", timeout=3)
+    assert (result.content[0].text, result.meta["exit_code"]) == ("one", 0)
+    assert conversation.terminal("echo ${nothing}; echo never", timeout=3).meta["exit_code"] == 1
+    assert conversation.text("set +u; echo two").endswith("two")
+
+
 def test_a_script_sees_an_interactive_shell_without_a_prompt_in_its_output(
     conversation: Conversation,
 ) -> None:
@@ -195,8 +207,39 @@ def test_a_session_whose_files_are_gone_says_so(conversation: Conversation) -> N
     conversation.terminal("true")
     sessions = conversation.server.folder / "data" / "sessions"
     mine = max(sessions.iterdir(), key=lambda path: int(path.name))
-    conversation.terminal(f"sleep 0.1 && rm {mine}/[0-9]*")
+    conversation.terminal(f"rm {mine}/[0-9]*")
+    assert conversation.text("echo hi") == "hi"
+    conversation.terminal(f"cd {mine} && rm [0-9]* && mkdir $(seq 100)")
     result = conversation.terminal("echo hi")
     assert result.outcome == "error"
     assert "Use another" in result.content[0].text
     assert conversation.text("echo hi", session="other") == "hi"
+
+
+@pytest.mark.service("tmpfs")
+def test_with_the_disk_full_a_command_keeps_its_output_and_room_can_be_made(tmp_path: Path) -> None:
+    with SmallDisk(tmp_path / "small", 2) as disk, closing_server(Server(disk.folder / "server")) as server:
+        conversation = Conversation(server)
+        assert conversation.text("kept=yes; echo before") == "before"
+        disk.fill()
+        result = conversation.terminal("seq 20000; (exit 3)")
+        assert (result.outcome, result.meta["exit_code"]) == ("ok", 3)
+        assert result.content[0].text.startswith("1\n2\n")
+        assert "only a part of it could be kept" in result.content[0].text
+        for _ in range(2):
+            too_long = conversation.terminal(": '" + "x" * 100_000 + "'")
+            assert too_long.outcome == "error"
+            assert "no space left on the disk" in too_long.content[0].text
+        unused = conversation.terminal("echo never", session="new")
+        assert (unused.outcome, "o space left on" in unused.content[0].text) == ("error", True)
+        assert conversation.text(f"rm {disk.folder}/filler; echo $kept") == "yes"
+        assert conversation.text("echo now", session="new") == "now"
+        assert conversation.text(": '" + "x" * 100_000 + "'; echo again") == "again"
+
+
+@contextmanager
+def closing_server(server: Server) -> Iterator[Server]:
+    try:
+        yield server
+    finally:
+        server.stop()
