@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from openhands_site.db import release_connection
@@ -135,8 +136,9 @@ def _end_all(backend: str) -> int:
 
 
 def _backends() -> list[str]:
-    """That of new sandboxes, and those on which some still run from before the setting changed."""
-    others = Runtime.objects.filter(ended_at=None).values_list("backend", flat=True).distinct()
+    """That of new sandboxes, and those on which some run, or are being started or removed, whose files are there."""
+    in_use = Q(ended_at=None) | Q(sandbox__due_since__isnull=False)
+    others = Runtime.objects.filter(in_use).values_list("backend", flat=True).distinct()
     return sorted({runtime_api.backend_name(), *others})
 
 

@@ -17,7 +17,7 @@ from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec
 
 
 def backend_name() -> str:
-    """The backend of new runtimes."""
+    """The backend of new sandboxes; what has files already stays where they are."""
     return choice.chosen().backend
 
 
@@ -26,24 +26,24 @@ def prepare() -> None:
     _class(backend_name()).prepare()
 
 
-def takes_images() -> bool:
-    """Whether new sandboxes may start from an image that a user names."""
-    return _class(backend_name()).takes_images
+def takes_images(*, backend: str) -> bool:
+    """Whether its sandboxes may start from an image that a user names."""
+    return _class(backend).takes_images
 
 
-def isolation() -> str:
-    """What keeps new sandboxes in, in a few words."""
-    return _backend(backend_name()).isolation
+def isolation(*, backend: str) -> str:
+    """What keeps its sandboxes in, in a few words."""
+    return _backend(backend).isolation
 
 
-def is_contained() -> bool:
-    """Whether new sandboxes cannot reach the server's files."""
-    return _backend(backend_name()).is_contained
+def is_contained(*, backend: str) -> bool:
+    """Whether its sandboxes cannot reach the server's files."""
+    return _backend(backend).is_contained
 
 
-def start(*, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-    """See `Backend.start`; on the backend `backend_name`."""
-    return _backend(backend_name()).start(sandbox_id, spec, progress)
+def start(*, backend: str, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+    """See `Backend.start`."""
+    return _backend(backend).start(sandbox_id, spec, progress)
 
 
 def poll(*, backend: str, sandbox_id: UUID, handle: Handle) -> str | None:
