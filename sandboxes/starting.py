@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from openhands_site import async_thread, fault_points
 from openhands_site.db import release_connection
-from sandboxes import choice, client, images
+from sandboxes import choice, client, images, size_watch
 from sandboxes.backends.base import SandboxSpec, Started
 from sandboxes.errors import BackendSilent, SandboxError, StartFailed, StartRefused, Unreachable
 from sandboxes.holding import Holding, NoLongerOursError
@@ -98,6 +98,7 @@ class _Start:
     def _begin(self) -> Runtime:
         backend = self._backend()
         self._admit(backend)
+        self._require_room(backend)
         started = runtime_api.start(
             backend=backend,
             sandbox_id=self.sandbox.pk,
@@ -139,6 +140,15 @@ class _Start:
         takes_images = runtime_api.takes_images(backend=backend)
         if problem := images.describe_problem(image, takes_images=takes_images):
             raise StartRefused(self.phase, problem)
+
+    def _require_room(self, backend: str) -> None:
+        """What was stopped for its size is counted again: the limit may be another by now."""
+        if not self.sandbox.is_oversized:
+            return
+        release_connection()
+        if excess := size_watch.describe_excess(backend=backend, sandbox_id=self.sandbox.pk):
+            raise StartFailed(self.phase, excess)
+        self.holding.change(Wanted.RUNNING, is_oversized=False)
 
     def _reach(self, phase: str, detail: str) -> None:
         self.phase = phase
