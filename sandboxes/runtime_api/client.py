@@ -6,6 +6,7 @@ that it runs on, so a server whose settings changed still finds what runs.
 """
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from sandboxes import choice
-from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
+from sandboxes.backends.base import Backend, Handle, Known, Life, Progress, SandboxSpec, Started
 
 
 def backend_name() -> str:
@@ -73,6 +74,11 @@ def logs(*, backend: str, sandbox_id: UUID) -> str:
 def disk_bytes(*, backend: str, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
     """How much the files of each of the sandboxes take, in bytes."""
     return _backend(backend).disk_bytes(sandbox_ids)
+
+
+def remove_leftovers(*, backend: str, known: Known, since: datetime) -> list[str]:
+    """See `Backend.remove_leftovers`."""
+    return _backend(backend).remove_leftovers(known, since)
 
 
 def lives(*, backend: str) -> Iterator[Life]:
