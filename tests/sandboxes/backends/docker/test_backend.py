@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -15,9 +18,9 @@ from openhands_site.workers.models import Worker
 from sandboxes import provisioning, services, size_watch
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.docker import engine as connection
-from sandboxes.backends.docker import images
+from sandboxes.backends.docker import images, leftovers
 from sandboxes.backends.docker.backend import DockerBackend
-from sandboxes.backends.docker.containers import volume_names
+from sandboxes.backends.docker.containers import INSTALLATION, volume_names
 from sandboxes.errors import BackendSilent, StartFailed
 from sandboxes.states import SandboxState
 from tests.sandboxes import engine, machine
@@ -49,6 +52,36 @@ def test_a_frozen_container_is_a_life_that_can_be_ended(begin: Begin) -> None:
     assert DockerBackend().poll(where.sandbox_id, life.handle) is None
     DockerBackend().stop(where.sandbox_id, life.handle)
     assert not list(DockerBackend().lives())
+
+
+@docker
+def test_what_nobody_needs_any_more_is_found_on_the_engine_and_removed(
+    begin: Begin, docker_installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, forgotten = begin().sandbox_id, begin().sandbox_id
+    label = {INSTALLATION: docker_installation}
+    with connection.talking() as client:
+        description = {"Image": images.own_image(), "Cmd": ["true"], "Labels": label}
+        helper = client.create_container_from_config(description, None)["Id"]
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    asked: list[set[UUID]] = []
+
+    def known(sandbox_ids: Collection[UUID]) -> set[UUID]:
+        asked.append(set(sandbox_ids))
+        return {kept}
+
+    assert DockerBackend().remove_leftovers(known, long_ago) == []  # all of it is too young
+    monkeypatch.setattr(leftovers, "LEFT_AFTER_SECONDS", -60)
+    assert DockerBackend().remove_leftovers(known, datetime.now(UTC) + timedelta(minutes=1)) == []
+    removed = [f"container {helper}", f"sandbox {forgotten}"]
+    assert DockerBackend().remove_leftovers(known, long_ago) == removed
+    assert asked == [set(), set(), {kept, forgotten}]
+    assert [life.sandbox_id for life in DockerBackend().lives()] == [kept]
+    with connection.talking() as client:
+        filters = {"label": f"{INSTALLATION}={docker_installation}"}
+        volumes = [volume["Name"] for volume in client.volumes(filters=filters)["Volumes"]]
+        assert len(client.containers(all=True, filters=filters)) == 1
+    assert sorted(volumes) == sorted(volume_names(docker_installation, kept))
 
 
 @docker
