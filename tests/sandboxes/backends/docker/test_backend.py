@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from openhands_site.workers.models import Worker
-from sandboxes import provisioning, services, size_watch
+from sandboxes import provisioning, reconcile, services, size_watch
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.docker import engine as connection
 from sandboxes.backends.docker import images, leftovers
@@ -52,6 +52,27 @@ def test_a_frozen_container_is_a_life_that_can_be_ended(begin: Begin) -> None:
     assert DockerBackend().poll(where.sandbox_id, life.handle) is None
     DockerBackend().stop(where.sandbox_id, life.handle)
     assert not list(DockerBackend().lives())
+
+
+@docker
+def test_a_sandbox_that_began_in_docker_goes_on_there_when_new_ones_are_processes(
+    docker_installation: str, owner: User, worker: Worker, settings: Settings, told: list[tuple[str, ...]]
+) -> None:
+    sandbox = services.create_sandbox(owner=owner)
+    said = []
+    for backend in ("docker", "process"):
+        settings.SANDBOX_BACKEND = backend
+        services.request_start(sandbox_id=sandbox.pk)
+        provisioning.bring(sandbox.pk, worker.pk)
+        where = services.reach(sandbox_id=sandbox.pk)
+        assert where
+        said.append(machine.printed(where, "echo here >> lines; cat lines").split())
+        runtime = sandbox.runtimes.get(ended_at=None)
+        assert runtime.isolation.startswith("docker, ")
+        reconcile.end_life(runtime, "The server was stopped.")
+    assert said == [["here"], ["here", "here"]]
+    services.request_removal(sandbox_id=sandbox.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
 
 
 @docker
