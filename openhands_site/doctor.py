@@ -15,7 +15,7 @@ from conversations.llm.errors import LLMError
 from openhands_site import async_thread, checks, health, redis_client
 from openhands_site.celery import app
 from openhands_site.disk import ROOM_BYTES
-from sandboxes.doctor import check_backend
+from sandboxes.doctor import check_backend, describe_others
 from sandboxes.errors import SandboxError
 
 WORKER_SECONDS = 10
@@ -90,9 +90,13 @@ def send(queue: str, key: str) -> None:
 
 def sandboxes() -> str:
     try:
-        return check_backend()
+        checked = check_backend()
     except SandboxError as error:
         raise Problem(str(error)) from error
+    try:
+        return f"{checked} {describe_others()}".strip()
+    except DatabaseError:
+        return checked  # that it is away is an answer of its own
 
 
 def model() -> str:

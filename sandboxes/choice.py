@@ -1,4 +1,5 @@
 """Which backend new sandboxes get where SANDBOX_BACKEND leaves it open: found out once in a process, without waiting.
+Those that have files stay where these are.
 
 `up` finds it out and tells the processes that it starts.
 """
@@ -23,18 +24,25 @@ def chosen() -> Choice:
     return _found_out() if name == "auto" else Choice(name)
 
 
+def describe_absence(backend: str) -> str:
+    """Why nothing can start on the backend by now, as a sentence with the remedy; else an empty text.
+
+    Raises SandboxError where what it stands on does not answer. Asks anew each time, for 2 s at most.
+    """
+    if backend != "docker":
+        return ""
+    from sandboxes.backends.docker import engine, images
+
+    with engine.talking(engine.PROBE_SECONDS) as client:
+        return images.describe_absence(client)
+
+
 @once
 def _found_out() -> Choice:
-    problem = _problem_with_docker()
-    return Choice("process", f"Docker is not used: {problem}") if problem else Choice("docker")
-
-
-def _problem_with_docker() -> str:
-    from sandboxes.backends.docker import engine, images
     from sandboxes.errors import SandboxError
 
     try:
-        with engine.talking(engine.PROBE_SECONDS) as client:
-            return images.describe_absence(client)
+        problem = describe_absence("docker")
     except SandboxError as error:
-        return str(error)
+        problem = str(error)
+    return Choice("process", f"Docker is not used: {problem}") if problem else Choice("docker")

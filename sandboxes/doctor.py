@@ -2,10 +2,14 @@
 
 import uuid
 
+from django.db.models import Count, OuterRef, Subquery
+
 from openhands_site import async_thread
+from openhands_site.db import release_connection
 from sandboxes import choice, client
 from sandboxes.backends.base import Started
 from sandboxes.errors import SandboxError
+from sandboxes.models import Runtime, Sandbox
 from sandboxes.protocol import ActionRequest
 from sandboxes.runtime_api import client as runtime_api
 from sandboxes.starting import configured_spec
@@ -27,15 +31,38 @@ def check_backend() -> str:
     sentence = f"Sandboxes work: backend {backend}, isolation: {started.isolation}."
     if reason := choice.chosen().reason:
         sentence += f" {reason}"
-    if not runtime_api.is_contained():
+    if not runtime_api.is_contained(backend=backend):
         sentence += " Only operators may start one; install bubblewrap, or set SANDBOX_ALLOW_UNISOLATED=1."
     return sentence
+
+
+def describe_others() -> str:
+    """How many sandboxes have their files on another backend than new ones, what keeps these in, and whether they can
+    start; an empty text where there is none."""
+    newest = Runtime.objects.filter(sandbox=OuterRef("pk")).order_by("-started_at").values("backend")[:1]
+    found = Sandbox.objects.annotate(backend=Subquery(newest)).exclude(backend=None)
+    counts = found.exclude(backend=runtime_api.backend_name()).values_list("backend").annotate(Count("pk"))
+    told = sorted(counts)
+    release_connection()
+    return " ".join(_describe_other(backend, count) for backend, count in told)
+
+
+def _describe_other(backend: str, count: int) -> str:
+    sentence = f"{count} older ones start on the backend {backend}, where their files are"
+    try:
+        if problem := choice.describe_absence(backend):
+            return f"{sentence}, and cannot now. {problem}"
+        return f"{sentence}; isolation: {runtime_api.isolation(backend=backend)}."
+    except SandboxError as error:
+        return f"{sentence}, and cannot now. {error}"
 
 
 def _use_one(backend: str) -> Started:
     sandbox_id = uuid.uuid4()
     try:
-        started = runtime_api.start(sandbox_id=sandbox_id, spec=configured_spec(), progress=lambda *_: None)
+        started = runtime_api.start(
+            backend=backend, sandbox_id=sandbox_id, spec=configured_spec(), progress=lambda *_: None
+        )
         _run_a_command(sandbox_id, started)
     finally:
         runtime_api.remove(backend=backend, sandbox_id=sandbox_id)

@@ -5,8 +5,10 @@ from fnmatch import fnmatchcase
 
 from django.conf import settings
 
-# host[:port]/path:tag@digest, as engines take it.
+# host[:port]/path:tag@digest, as engines take it; but `sha256:` with some digits, or digits alone, are to them the id of
+# an image, whatever its name.
 _FORM = re.compile(
+    r"(?!sha256[:@]|(?:[0-9a-f]{64})(?::|@|\Z))"
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )

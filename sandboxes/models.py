@@ -16,7 +16,8 @@ from sandboxes.states import SandboxState, Wanted
 class Sandbox(Leased):
     """A place of a user's for commands and files. It outlives the runtimes that carry it.
 
-    `image` names what is in it, where its owner chose; empty is the backend's own. `wanted` is an order, `state` is what is; while they differ, `due_since` is set and a worker that takes the
+    `image` names what is in it, where its owner chose; empty is the backend's own. `is_oversized` says that its files
+    took more than they may when they were last counted. `wanted` is an order, `state` is what is; while they differ, `due_since` is set and a worker that takes the
     lease brings one to the other. Removed sandboxes have no row.
     """
 
@@ -26,6 +27,7 @@ class Sandbox(Leased):
     wanted = models.CharField(max_length=16, choices=Wanted, default=Wanted.RUNNING)
     image = models.CharField(max_length=255, blank=True)
     error = models.TextField(blank=True)
+    is_oversized = models.BooleanField(db_default=False)
     start_asked_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(auto_now=True)

@@ -8,9 +8,11 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from openhands_site.db import release_connection
+from openhands_site.workers import leases
 from sandboxes.backends.base import Life
 from sandboxes.errors import SandboxError
 from sandboxes.models import Runtime, Sandbox
@@ -85,8 +87,8 @@ def end_stray(sandbox_id: UUID) -> bool:
 
 
 def adopt() -> Adoption:
-    """At the server's start, before its workers: keeps what a running sandbox's row still wants, ends the rest, and
-    marks the sandboxes of this machine as missing whose life is over."""
+    """At the server's start, before its workers: keeps what a running sandbox's row still wants, leaves alone what a
+    living worker is at, ends the rest, and marks the sandboxes of this machine as missing whose life is over."""
     adoptions = [_adopt(backend) for backend in _backends()]
     return Adoption(
         sum(adoption.kept for adoption in adoptions),
@@ -107,12 +109,22 @@ def _adopt(backend: str) -> Adoption:
         log.error("sandboxes cannot be looked for", backend=backend, error=str(error))
         return Adoption(0, 0, 0)
     kept = [life.sandbox_id for life in lives if _is_same(life, wanted.get(life.sandbox_id))]
-    unwanted = [life for life in lives if life.sandbox_id not in kept]
+    in_hand = _in_hand(lives)
+    unwanted = [life for life in lives if life.sandbox_id not in {*kept, *in_hand}]
     _stop(backend, unwanted)
     lost = [runtime for sandbox_id, runtime in wanted.items() if sandbox_id not in kept]
     for runtime in lost:
         record_loss(runtime, "The sandbox's processes ended while the server was away.")
     return Adoption(len(kept), len(unwanted), len(lost))
+
+
+def _in_hand(lives: list[Life]) -> set[UUID]:
+    """The sandboxes that a worker is just starting or removing: a `run_task` needs no server to be there. Read after
+    the lives, for a lease is taken before anything lives."""
+    rows = Sandbox.objects.filter(
+        pk__in=[life.sandbox_id for life in lives], lease_worker__isnull=False, due_since__isnull=False
+    )
+    return {row.pk for row in rows if leases.is_held(row)}
 
 
 def end_all() -> int:
@@ -135,8 +147,9 @@ def _end_all(backend: str) -> int:
 
 
 def _backends() -> list[str]:
-    """That of new sandboxes, and those on which some still run from before the setting changed."""
-    others = Runtime.objects.filter(ended_at=None).values_list("backend", flat=True).distinct()
+    """That of new sandboxes, and those on which some run, or are being started or removed, whose files are there."""
+    in_use = Q(ended_at=None) | Q(sandbox__due_since__isnull=False)
+    others = Runtime.objects.filter(in_use).values_list("backend", flat=True).distinct()
     return sorted({runtime_api.backend_name(), *others})
 
 

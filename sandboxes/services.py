@@ -38,12 +38,12 @@ def create_sandbox(*, owner: User, image: str = "", reserved_for: UUID | None = 
 
 def nameable_images() -> list[str]:
     """What a user may name as a sandbox's image, as patterns; none where sandboxes have no images."""
-    return settings.SANDBOX_IMAGES if settings.SANDBOX_IMAGES and runtime_api.takes_images() else []
+    return settings.SANDBOX_IMAGES if settings.SANDBOX_IMAGES and _takes_images() else []
 
 
 def describe_image_problem(image: str) -> str:
-    """Why no sandbox may have the image, as a sentence that says what is allowed; else an empty text."""
-    return images.describe_problem(image, takes_images=not image or runtime_api.takes_images())
+    """Why no new sandbox may have the image, as a sentence that says what is allowed; else an empty text."""
+    return images.describe_problem(image, takes_images=not image or _takes_images())
 
 
 def request_start(*, sandbox_id: UUID) -> None:
@@ -104,6 +104,10 @@ def end_silent_life(*, sandbox_id: UUID, boot_id: str) -> None:
     runtime = Runtime.objects.answering().filter(sandbox=sandbox_id, boot_id=boot_id).first()
     if runtime is not None:
         reconcile.end_life(runtime, SILENT.format(seconds=settings.SANDBOX_DEAD_AFTER))
+
+
+def _takes_images() -> bool:
+    return runtime_api.takes_images(backend=runtime_api.backend_name())
 
 
 def _hint(sandbox_id: UUID) -> None:

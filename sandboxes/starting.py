@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from openhands_site import async_thread, fault_points
 from openhands_site.db import release_connection
-from sandboxes import client, images
+from sandboxes import choice, client, images, size_watch
 from sandboxes.backends.base import SandboxSpec, Started
 from sandboxes.errors import BackendSilent, SandboxError, StartFailed, StartRefused, Unreachable
 from sandboxes.holding import Holding, NoLongerOursError
@@ -27,6 +27,11 @@ UNISOLATED = (
     "Install bubblewrap where it works and start the server again, or set SANDBOX_ALLOW_UNISOLATED=1 if you trust "
     "every user with all that the server can reach."
 )
+FILES_ELSEWHERE = (
+    "The sandbox's files are in {backend}, though new sandboxes use {today}, and it starts only where they are. "
+    "{problem}"
+)
+DOCKER_REMEDY = "Start the engine, and run `make sandbox-image` if its image is missing."
 log = structlog.get_logger(__name__)
 
 
@@ -91,17 +96,14 @@ class _Start:
         return runtime if runtime and runtime_api.poll(**runtime.address) is None else None
 
     def _begin(self) -> Runtime:
-        if not (
-            runtime_api.is_contained() or self.sandbox.owner.is_staff or settings.SANDBOX_ALLOW_UNISOLATED
-        ):
-            raise StartRefused(self.phase, UNISOLATED.format(isolation=runtime_api.isolation()))
-        image = self.sandbox.image
-        if problem := images.describe_problem(image, takes_images=runtime_api.takes_images()):
-            raise StartRefused(self.phase, problem)
-        backend = runtime_api.backend_name()
-        release_connection()
+        backend = self._backend()
+        self._admit(backend)
+        self._require_room(backend)
         started = runtime_api.start(
-            sandbox_id=self.sandbox.pk, spec=configured_spec(image), progress=self._reach
+            backend=backend,
+            sandbox_id=self.sandbox.pk,
+            spec=configured_spec(self.sandbox.image),
+            progress=self._reach,
         )
         fault_points.reach("sandbox-started")
         try:
@@ -109,6 +111,44 @@ class _Start:
         except BaseException:
             runtime_api.stop(backend=backend, sandbox_id=self.sandbox.pk, handle=started.handle, now=True)
             raise
+
+    def _backend(self) -> str:
+        """That of its last life, where its files are, whatever new sandboxes use by now; else theirs."""
+        last = self.sandbox.runtimes.order_by("-started_at").values_list("backend", flat=True).first()
+        release_connection()
+        today = runtime_api.backend_name()
+        if last in (None, today):
+            return today
+        try:
+            problem = choice.describe_absence(last)
+        except BackendSilent as error:
+            raise BackendSilent(_files_elsewhere(last, f"{error} {DOCKER_REMEDY}")) from error
+        except SandboxError as error:
+            raise StartFailed(self.phase, _files_elsewhere(last, str(error))) from error
+        if problem:
+            raise StartFailed(self.phase, _files_elsewhere(last, problem))
+        return last
+
+    def _admit(self, backend: str) -> None:
+        """Raises StartRefused where this sandbox may not start on the backend."""
+        owner, image = self.sandbox.owner, self.sandbox.image
+        if not (
+            owner.is_staff or settings.SANDBOX_ALLOW_UNISOLATED or runtime_api.is_contained(backend=backend)
+        ):
+            isolation = runtime_api.isolation(backend=backend)
+            raise StartRefused(self.phase, UNISOLATED.format(isolation=isolation))
+        takes_images = runtime_api.takes_images(backend=backend)
+        if problem := images.describe_problem(image, takes_images=takes_images):
+            raise StartRefused(self.phase, problem)
+
+    def _require_room(self, backend: str) -> None:
+        """What was stopped for its size is counted again: the limit may be another by now."""
+        if not self.sandbox.is_oversized:
+            return
+        release_connection()
+        if excess := size_watch.describe_excess(backend=backend, sandbox_id=self.sandbox.pk):
+            raise StartFailed(self.phase, excess)
+        self.holding.change(Wanted.RUNNING, is_oversized=False)
 
     def _reach(self, phase: str, detail: str) -> None:
         self.phase = phase
@@ -180,6 +220,10 @@ class _Start:
     def _milliseconds(self) -> int:
         passed = timezone.now() - self.sandbox.start_asked_at
         return max(0, round(passed.total_seconds() * 1000))
+
+
+def _files_elsewhere(backend: str, problem: str) -> str:
+    return FILES_ELSEWHERE.format(backend=backend, today=runtime_api.backend_name(), problem=problem)
 
 
 def _health_problem(reachable: client.Reachable) -> str:

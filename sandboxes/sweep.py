@@ -1,4 +1,5 @@
-"""Finding sandboxes with work due that no hint reached, and looking after the size of those that run."""
+"""Finding sandboxes with work due that no hint reached, and looking after the size of those that run and after what
+starts left behind."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -11,6 +12,7 @@ from sandboxes.holding import TASK
 from sandboxes.models import Sandbox
 
 _disk_watch = Rhythm(60)
+_leftovers = Rhythm(600)  # the first time when the worker has just started
 
 
 def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
@@ -20,3 +22,5 @@ def sweep(worker_id: UUID, limit: int) -> Iterator[tuple[str, ...]]:
         yield TASK, str(pk)
     if settings.SANDBOX_DISK_MB and _disk_watch.is_due():
         yield ("sandboxes.tasks.watch_disk",)
+    if _leftovers.is_due():
+        yield ("sandboxes.tasks.remove_leftovers",)

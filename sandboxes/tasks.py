@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from openhands_site.workers.process import current_worker_id
-from sandboxes import provisioning, size_watch
+from sandboxes import leftovers, provisioning, size_watch
 
 
 @shared_task
@@ -17,3 +17,8 @@ def bring(sandbox_id: str) -> None:
 @shared_task
 def watch_disk() -> None:
     size_watch.stop_oversized()
+
+
+@shared_task
+def remove_leftovers() -> None:
+    leftovers.remove()

@@ -35,7 +35,7 @@ def is_there(service: str) -> bool:
         return os.geteuid() == 0 and shutil.which("ip") is not None and shutil.which("dockerd") is not None
     if service == "docker":
         return _has_docker()
-    if service in {"chromium", "git", "node"}:
+    if service in {"chromium", "git", "less", "node", "top", "vi"}:
         return shutil.which(service) is not None
     raise ValueError(f"nobody knows how to find the service {service!r}; tests/services.py should")
 

@@ -10,6 +10,7 @@ A backend passes tests/contract/test_backends.py.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,6 +18,9 @@ Handle = dict[str, Any]
 # Called with the phase and a detail, as each phase of a start begins and in a long one every few seconds again. It may
 # raise: the start is then undone and the error passed on.
 Progress = Callable[[str, str], None]
+
+# Called with the ids of sandboxes; returns those that there are.
+Known = Callable[[Collection[UUID]], set[UUID]]
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,12 @@ class Backend(ABC):
     @abstractmethod
     def disk_bytes(self, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
         """How much the files of each sandbox take, in bytes; 0 where there are none. May take a minute."""
+
+    def remove_leftovers(self, known: Known, since: datetime) -> list[str]:
+        """Removes what somebody left who died or was frozen amid a start: what only helps starts, and all that there is
+        of sandboxes that are not known. What may be in use is left alone, and what is older than `since`. Repeatable;
+        returns what was removed, in words."""
+        return []
 
     def is_here(self, handle: Handle) -> bool:
         """Whether this life, if it goes on, is one that this process could poll and stop."""

@@ -6,6 +6,7 @@ that it runs on, so a server whose settings changed still finds what runs.
 """
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -13,11 +14,11 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from sandboxes import choice
-from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
+from sandboxes.backends.base import Backend, Handle, Known, Life, Progress, SandboxSpec, Started
 
 
 def backend_name() -> str:
-    """The backend of new runtimes."""
+    """The backend of new sandboxes; what has files already stays where they are."""
     return choice.chosen().backend
 
 
@@ -26,24 +27,24 @@ def prepare() -> None:
     _class(backend_name()).prepare()
 
 
-def takes_images() -> bool:
-    """Whether new sandboxes may start from an image that a user names."""
-    return _class(backend_name()).takes_images
+def takes_images(*, backend: str) -> bool:
+    """Whether its sandboxes may start from an image that a user names."""
+    return _class(backend).takes_images
 
 
-def isolation() -> str:
-    """What keeps new sandboxes in, in a few words."""
-    return _backend(backend_name()).isolation
+def isolation(*, backend: str) -> str:
+    """What keeps its sandboxes in, in a few words."""
+    return _backend(backend).isolation
 
 
-def is_contained() -> bool:
-    """Whether new sandboxes cannot reach the server's files."""
-    return _backend(backend_name()).is_contained
+def is_contained(*, backend: str) -> bool:
+    """Whether its sandboxes cannot reach the server's files."""
+    return _backend(backend).is_contained
 
 
-def start(*, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
-    """See `Backend.start`; on the backend `backend_name`."""
-    return _backend(backend_name()).start(sandbox_id, spec, progress)
+def start(*, backend: str, sandbox_id: UUID, spec: SandboxSpec, progress: Progress) -> Started:
+    """See `Backend.start`."""
+    return _backend(backend).start(sandbox_id, spec, progress)
 
 
 def poll(*, backend: str, sandbox_id: UUID, handle: Handle) -> str | None:
@@ -73,6 +74,11 @@ def logs(*, backend: str, sandbox_id: UUID) -> str:
 def disk_bytes(*, backend: str, sandbox_ids: Collection[UUID]) -> dict[UUID, int]:
     """How much the files of each of the sandboxes take, in bytes."""
     return _backend(backend).disk_bytes(sandbox_ids)
+
+
+def remove_leftovers(*, backend: str, known: Known, since: datetime) -> list[str]:
+    """See `Backend.remove_leftovers`."""
+    return _backend(backend).remove_leftovers(known, since)
 
 
 def lives(*, backend: str) -> Iterator[Life]:

@@ -66,7 +66,10 @@ def memory(settings: Settings, home: Path) -> Iterator[Callable[[str], None]]:
     """The memory backend; called with a double's name, that double instead."""
 
     def use(double: str) -> None:
-        settings.SANDBOX_BACKENDS = {"memory": f"tests.sandboxes.doubles.{double}"}
+        settings.SANDBOX_BACKENDS = {
+            **settings.SANDBOX_BACKENDS,
+            "memory": f"tests.sandboxes.doubles.{double}",
+        }
 
     settings.SANDBOX_BACKEND = "memory"
     yield use

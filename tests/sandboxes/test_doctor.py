@@ -7,6 +7,7 @@ from pytest_django import Settings
 from sandboxes import doctor
 from sandboxes.doctor import check_backend
 from sandboxes.errors import SandboxError
+from sandboxes.models import Runtime, Sandbox
 from tests.sandboxes.doubles import living
 
 
@@ -48,3 +49,21 @@ def test_processes_that_cannot_be_ended_fail_the_check_with_a_sentence(
     memory("Unending")
     with pytest.raises(SandboxError, match="The backend memory failed: Processes cannot be ended"):
         check_backend()
+
+
+def test_sandboxes_whose_files_are_elsewhere_are_counted_with_what_keeps_them_in(
+    running: Sandbox, settings: Settings
+) -> None:
+    assert doctor.describe_others() == ""
+    settings.SANDBOX_BACKENDS = {**settings.SANDBOX_BACKENDS, "other": settings.SANDBOX_BACKENDS["memory"]}
+    settings.SANDBOX_BACKEND = "other"
+    said = "1 older ones start on the backend memory, where their files are; isolation: in memory, for tests."
+    assert doctor.describe_others() == said
+
+
+def test_of_sandboxes_whose_files_are_in_an_engine_that_is_away_it_says_that_they_cannot_start(
+    running: Sandbox, settings: Settings
+) -> None:
+    Runtime.objects.update(backend="docker")
+    settings.DOCKER_HOST = "unix:///nonexistent/docker.sock"
+    assert "and cannot now. The Docker engine does not answer" in doctor.describe_others()

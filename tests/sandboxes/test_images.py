@@ -42,6 +42,25 @@ def test_what_is_no_name_is_refused_even_where_all_are_allowed(image: str, setti
 
 
 @pytest.mark.parametrize(
+    "image",
+    ["sha256:ab12", "sha256:" + "a" * 64, "sha256@sha256:" + "a" * 64, "a" * 64, "a" * 64 + ":latest"],
+)
+@pytest.mark.parametrize("pattern", ["*", "library/*", "sha256:*", "*:*"])
+def test_the_id_of_an_image_is_no_name_whatever_a_pattern_says(
+    image: str, pattern: str, settings: Settings
+) -> None:
+    settings.SANDBOX_IMAGES = [pattern]
+    assert "is no name of an image" in describe_problem(image, takes_images=True)
+
+
+@pytest.mark.parametrize("image", ["ab12", "sha256-tools:1", "acme/sha256:1", "registry.example/sha256:ab12"])
+def test_what_only_looks_like_an_id_is_a_name(image: str, settings: Settings) -> None:
+    """Of these an engine makes a name: it is asked for them with a tag."""
+    settings.SANDBOX_IMAGES = ["*"]
+    assert describe_problem(image, takes_images=True) == ""
+
+
+@pytest.mark.parametrize(
     ("pattern", "image"),
     [
         ("python:*", "docker.io/library/python:3.12"),

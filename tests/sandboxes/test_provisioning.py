@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -12,6 +13,7 @@ from sandboxes.models import Runtime, Sandbox
 from sandboxes.states import SandboxState, Wanted
 from tests.sandboxes import machine
 from tests.sandboxes.doubles import Recorder, living
+from tests.sandboxes.engine_double import engine_double
 
 Told = list[tuple[str, ...]]
 Use = Callable[[str], None]
@@ -269,3 +271,65 @@ def test_an_image_that_is_no_longer_allowed_is_refused_at_the_start(
     provisioning.bring(made.pk, worker.pk)
     assert told[-1][0] == "failed"
     assert "allowed are: node:*" in told[-1][2]
+
+
+def test_a_sandbox_starts_where_its_files_are_whatever_new_ones_use(
+    running: Sandbox, worker: Worker, settings: Settings
+) -> None:
+    settings.SANDBOX_BACKENDS = {**settings.SANDBOX_BACKENDS, "new": "tests.sandboxes.doubles.NeverReady"}
+    settings.SANDBOX_BACKEND = "new"
+    reconcile.end_life(Runtime.objects.get(), "The server was stopped.")
+    services.request_start(sandbox_id=running.pk)
+    provisioning.bring(running.pk, worker.pk)
+    assert reread(running).state == SandboxState.RUNNING
+    assert set(Runtime.objects.values_list("backend", flat=True)) == {"memory"}
+    other = services.create_sandbox(owner=running.owner)
+    services.request_start(sandbox_id=other.pk)
+    provisioning.bring(other.pk, worker.pk)
+    assert reread(other).state == SandboxState.ERROR
+
+
+def test_what_keeps_a_sandbox_in_is_judged_where_it_starts(
+    running: Sandbox, worker: Worker, memory: Use, settings: Settings
+) -> None:
+    settings.SANDBOX_BACKENDS = {**settings.SANDBOX_BACKENDS, "new": settings.SANDBOX_BACKENDS["memory"]}
+    memory("Uncontained")
+    settings.SANDBOX_BACKEND = "new"
+    reconcile.end_life(Runtime.objects.get(), "The server was stopped.")
+    services.request_start(sandbox_id=running.pk)
+    provisioning.bring(running.pk, worker.pk)
+    assert "isolation: none" in reread(running).error
+
+
+@pytest.fixture
+def in_docker(running: Sandbox) -> Sandbox:
+    """One that began in Docker, and is asked to start by a server whose new ones are elsewhere."""
+    reconcile.end_life(Runtime.objects.get(), "The server was stopped.")
+    Runtime.objects.update(backend="docker")
+    services.request_start(sandbox_id=running.pk)
+    return running
+
+
+def test_a_sandbox_whose_files_are_in_an_engine_that_is_away_does_not_start_elsewhere(
+    in_docker: Sandbox, worker: Worker, settings: Settings, impatient: None
+) -> None:
+    settings.DOCKER_HOST = "unix:///nonexistent/docker.sock"
+    provisioning.bring(in_docker.pk, worker.pk)
+    assert reread(in_docker).state == SandboxState.STARTING  # the engine may be on its way
+    settings.SANDBOX_START_TIMEOUT = 0
+    provisioning.bring(in_docker.pk, worker.pk)
+    assert reread(in_docker).state == SandboxState.ERROR
+    assert "files are in docker, though new sandboxes use memory" in in_docker.error
+    assert "Start the engine, and run `make sandbox-image`" in in_docker.error
+    assert not list(living())
+
+
+def test_a_sandbox_whose_engine_lacks_the_image_says_how_to_build_it(
+    in_docker: Sandbox, worker: Worker, settings: Settings, tmp_path: Path
+) -> None:
+    with engine_double(tmp_path, answers={"/images/json": []}) as double:
+        settings.DOCKER_HOST = double.address
+        provisioning.bring(in_docker.pk, worker.pk)
+    assert reread(in_docker).state == SandboxState.ERROR
+    assert in_docker.error.endswith("is not there: run `make sandbox-image`.")
+    assert not list(living())

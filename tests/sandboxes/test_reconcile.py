@@ -1,9 +1,11 @@
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from openhands_site.workers.models import Worker
 from sandboxes import reconcile, services, size_watch
 from sandboxes.backends import memory as memory_backend
 from sandboxes.backends.base import SandboxSpec
@@ -28,6 +30,19 @@ def test_a_life_that_no_row_wants_is_ended(running: Sandbox) -> None:
     Sandbox.objects.update(state=SandboxState.ERROR)
     assert reconcile.adopt() == Adoption(kept=0, ended=2, lost=0)
     assert not list(living())
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_life_that_a_living_worker_is_just_starting_is_left_alone(
+    sandbox: Sandbox, worker: Worker, lives: bool
+) -> None:
+    """A `run_task` needs no server, and may have begun before one starts."""
+    MemoryBackend().start(sandbox.pk, SandboxSpec(), lambda *_: None)
+    Sandbox.objects.update(lease_worker=worker)
+    if not lives:
+        Worker.objects.update(last_seen=timezone.now() - timedelta(minutes=2))
+    assert reconcile.adopt() == Adoption(kept=0, ended=0 if lives else 1, lost=0)
+    assert list(living()) == ([sandbox.pk] if lives else [])
 
 
 def test_another_life_than_the_rows_is_ended_and_the_sandbox_missing(running: Sandbox, told: Told) -> None:

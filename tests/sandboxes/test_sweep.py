@@ -1,8 +1,10 @@
+import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
 from openhands_site.workers.models import Worker
+from openhands_site.workers.rhythm import Rhythm
 from sandboxes import services, sweep
 from sandboxes.models import Sandbox
 from sandboxes.states import Wanted
@@ -15,7 +17,7 @@ def due(owner: User, wanted: Wanted = Wanted.RUNNING) -> Sandbox:
 
 
 def swept(worker: Worker, limit: int = 10) -> list[tuple[str, ...]]:
-    return [work for work in sweep.sweep(worker.pk, limit) if work[0] != "sandboxes.tasks.watch_disk"]
+    return [work for work in sweep.sweep(worker.pk, limit) if work[0] == "sandboxes.tasks.bring"]
 
 
 def test_what_is_due_is_found_whatever_is_wanted(owner: User, worker: Worker) -> None:
@@ -43,3 +45,11 @@ def test_the_size_of_sandboxes_is_looked_at_now_and_then(worker: Worker, setting
     settings.SANDBOX_DISK_MB = 1
     watches = [work for _ in range(3) for work in sweep.sweep(worker.pk, 10)]
     assert watches.count(("sandboxes.tasks.watch_disk",)) <= 1
+
+
+def test_what_starts_left_behind_is_looked_for_at_a_workers_start_and_now_and_then(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_leftovers", Rhythm(600))
+    found = [work for _ in range(3) for work in sweep.sweep(worker.pk, 10)]
+    assert found.count(("sandboxes.tasks.remove_leftovers",)) == 1

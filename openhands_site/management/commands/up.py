@@ -71,7 +71,9 @@ class Command(BaseCommand):
         """Where it fails the rest works, and the start of a sandbox tells what is missing."""
         try:
             runtime_api.prepare()
-            self.say(f"Sandboxes: {runtime_api.isolation()}. {choice.chosen().reason}".strip())
+            chosen = choice.chosen()
+            isolation = runtime_api.isolation(backend=chosen.backend)
+            self.say(f"New sandboxes: {isolation}. {chosen.reason}".strip())
         except SandboxError as error:
             self.say(f"Sandboxes do not work yet. {error}")
 

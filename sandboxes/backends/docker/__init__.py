@@ -10,6 +10,7 @@ images        which image a sandbox starts from, and whether it is there
 building      making and pulling images, with progress
 deriving      making a sandbox of a user's image
 own_image     making ours
+leftovers     what was left by whoever died amid a start
 uninstalling  taking all that is an installation's from the engine
 
 The modules import Docker's SDK, which takes 0.2 s; nothing that a web server loads at its start imports them.

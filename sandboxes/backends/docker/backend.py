@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,8 +18,8 @@ from django.conf import settings
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
-from sandboxes.backends.base import Backend, Handle, Life, Progress, SandboxSpec, Started
-from sandboxes.backends.docker import booting, containers, engine, images, network
+from sandboxes.backends.base import Backend, Handle, Known, Life, Progress, SandboxSpec, Started
+from sandboxes.backends.docker import booting, containers, engine, images, leftovers, network
 from sandboxes.errors import BackendSilent, SandboxError, StartFailed
 
 POLITE_SECONDS = 3
@@ -123,6 +124,16 @@ class DockerBackend(Backend):
             found = client.containers(filters={**_ours(), "status": ["running", "paused"]})
         for container in found:
             yield Life(_sandbox_of(container), _handle(container["Id"]))
+
+    def remove_leftovers(self, known: Known, since: datetime) -> list[str]:
+        with engine.talking() as client:
+            found = leftovers.find(client, settings.INSTALLATION_ID, since)
+            for container in found.helpers:
+                _remove_container(client, container)
+        forgotten = found.sandboxes - known(found.sandboxes)
+        for sandbox_id in forgotten:
+            self.remove(sandbox_id)
+        return [f"container {name}" for name in found.helpers] + [f"sandbox {name}" for name in forgotten]
 
     @staticmethod
     def _name(sandbox_id: UUID) -> str:

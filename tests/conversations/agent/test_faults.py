@@ -15,8 +15,9 @@ from conversations.agent import inbox as inboxes
 from conversations.agent.holder import FENCE_TRUSTED_SECONDS, Holder
 from conversations.models import Conversation, Event
 from openhands_site.workers.models import Worker
+from sandboxes import size_watch
 from sandboxes.backends import memory
-from sandboxes.models import Runtime
+from sandboxes.models import Runtime, Sandbox
 from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
 from tests.fakes.models import call, calls
 from tests.faults.points import Points
@@ -283,6 +284,39 @@ def test_a_start_that_fails_says_why_and_the_next_message_tries_again(owner: Use
     )
     services.send_message(conversation_id=conversation.pk, by=owner, text="Try again")
     assert work(conversation).agent_state == "finished"
+
+
+def test_a_sandbox_that_grows_too_large_ends_the_turn_with_a_sentence_until_the_limit_is_raised(
+    owner: User, settings: Settings
+) -> None:
+    settings.SANDBOX_BACKENDS = {"memory": "tests.sandboxes.doubles.Large"}
+    settings.SANDBOX_DISK_MB = 10_000
+    name = uuid4().hex
+    turns = [
+        calls(call("terminal", command=f"hold {name}")),
+        calls(call("terminal", command="echo more")),
+        FINISH,
+    ]
+    conversation = start(owner, turns)
+    working = work_beside(conversation)
+    until(lambda: name in memory.held)
+    size_watch.stop_oversized()
+    working.join(20)
+    assert not working.is_alive()
+    conversation.refresh_from_db()
+    assert conversation.agent_state == "error"
+    error = next(event for event in reversed(log_of(conversation)) if event.kind == "error")
+    assert error.payload["code"] == "sandbox_failed"
+    assert "take 20000 MB and SANDBOX_DISK_MB allows 10000" in error.payload["message"]
+    assert "Ask an operator to raise the limit" in error.payload["message"]
+    assert "create" in [
+        event.payload["phase"] for event in log_of(conversation) if event.payload.get("failed")
+    ]
+    assert Runtime.objects.count() == 1, "nothing was made for the start that was refused"
+    settings.SANDBOX_DISK_MB = 20_000
+    services.send_message(conversation_id=conversation.pk, by=owner, text="Go on")
+    assert work(conversation).agent_state == "finished"
+    assert not Sandbox.objects.get().is_oversized
 
 
 def test_a_sandbox_that_dies_while_a_pause_waits_for_its_action_loses_it_and_never_runs_it_again(

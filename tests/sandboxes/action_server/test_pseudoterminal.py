@@ -1,6 +1,5 @@
 """Input, full-screen programs and floods, through a real terminal."""
 
-import shutil
 import time
 
 import pytest
@@ -49,11 +48,13 @@ def test_ctrl_c_works_when_unread_input_has_filled_the_terminal(conversation: Co
 
 @pytest.mark.parametrize(
     "command, leave",
-    [("vim -u NONE", ":q!"), ("top", "q"), ("seq 1000 | less", "q")],
+    [
+        pytest.param("vi", ":q!", marks=pytest.mark.service("vi")),
+        pytest.param("top", "q", marks=pytest.mark.service("top")),
+        pytest.param("seq 1000 | less", "q", marks=pytest.mark.service("less")),
+    ],
 )
 def test_full_screen_programs_are_usable(conversation: Conversation, command: str, leave: str) -> None:
-    if shutil.which(command.rpartition("| ")[2].split()[0]) is None:
-        pytest.skip("not installed here")
     shown = conversation.terminal(command, timeout=0.7)
     assert shown.meta["still_running"]
     assert "\x1b" not in shown.content[0].text

@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,12 +15,12 @@ from pytest_django import Settings
 
 from accounts.models import User
 from openhands_site.workers.models import Worker
-from sandboxes import provisioning, services, size_watch
+from sandboxes import provisioning, reconcile, services, size_watch
 from sandboxes.backends.base import SandboxSpec
 from sandboxes.backends.docker import engine as connection
-from sandboxes.backends.docker import images
+from sandboxes.backends.docker import images, leftovers
 from sandboxes.backends.docker.backend import DockerBackend
-from sandboxes.backends.docker.containers import volume_names
+from sandboxes.backends.docker.containers import INSTALLATION, volume_names
 from sandboxes.errors import BackendSilent, StartFailed
 from sandboxes.states import SandboxState
 from tests.sandboxes import engine, machine
@@ -49,6 +52,57 @@ def test_a_frozen_container_is_a_life_that_can_be_ended(begin: Begin) -> None:
     assert DockerBackend().poll(where.sandbox_id, life.handle) is None
     DockerBackend().stop(where.sandbox_id, life.handle)
     assert not list(DockerBackend().lives())
+
+
+@docker
+def test_a_sandbox_that_began_in_docker_goes_on_there_when_new_ones_are_processes(
+    docker_installation: str, owner: User, worker: Worker, settings: Settings, told: list[tuple[str, ...]]
+) -> None:
+    sandbox = services.create_sandbox(owner=owner)
+    said = []
+    for backend in ("docker", "process"):
+        settings.SANDBOX_BACKEND = backend
+        services.request_start(sandbox_id=sandbox.pk)
+        provisioning.bring(sandbox.pk, worker.pk)
+        where = services.reach(sandbox_id=sandbox.pk)
+        assert where
+        said.append(machine.printed(where, "echo here >> lines; cat lines").split())
+        runtime = sandbox.runtimes.get(ended_at=None)
+        assert runtime.isolation.startswith("docker, ")
+        reconcile.end_life(runtime, "The server was stopped.")
+    assert said == [["here"], ["here", "here"]]
+    services.request_removal(sandbox_id=sandbox.pk)
+    provisioning.bring(sandbox.pk, worker.pk)
+
+
+@docker
+def test_what_nobody_needs_any_more_is_found_on_the_engine_and_removed(
+    begin: Begin, docker_installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, forgotten = begin().sandbox_id, begin().sandbox_id
+    label = {INSTALLATION: docker_installation}
+    with connection.talking() as client:
+        description = {"Image": images.own_image(), "Cmd": ["true"], "Labels": label}
+        helper = client.create_container_from_config(description, None)["Id"]
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    asked: list[set[UUID]] = []
+
+    def known(sandbox_ids: Collection[UUID]) -> set[UUID]:
+        asked.append(set(sandbox_ids))
+        return {kept}
+
+    assert DockerBackend().remove_leftovers(known, long_ago) == []  # all of it is too young
+    monkeypatch.setattr(leftovers, "LEFT_AFTER_SECONDS", -60)
+    assert DockerBackend().remove_leftovers(known, datetime.now(UTC) + timedelta(minutes=1)) == []
+    removed = [f"container {helper}", f"sandbox {forgotten}"]
+    assert DockerBackend().remove_leftovers(known, long_ago) == removed
+    assert asked == [set(), set(), {kept, forgotten}]
+    assert [life.sandbox_id for life in DockerBackend().lives()] == [kept]
+    with connection.talking() as client:
+        filters = {"label": f"{INSTALLATION}={docker_installation}"}
+        volumes = [volume["Name"] for volume in client.volumes(filters=filters)["Volumes"]]
+        assert len(client.containers(all=True, filters=filters)) == 1
+    assert sorted(volumes) == sorted(volume_names(docker_installation, kept))
 
 
 @docker
