@@ -44,6 +44,7 @@ class WorkerProcess:
         self._name = name
         self._sweeps, self._free_threads, self._begin = list(sweeps), free_threads, begin
         self._takes_work = True
+        self._beginning = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
 
@@ -51,8 +52,9 @@ class WorkerProcess:
         self._thread.start()
 
     def take_no_more(self) -> None:
-        """It is about to end: it says that it lives, and begins nothing."""
-        self._takes_work = False
+        """It is about to end: it says that it lives, and begins nothing once this has returned."""
+        with self._beginning:
+            self._takes_work = False
 
     def end(self) -> None:
         """Takes the row away: what it still held is free at once."""
@@ -75,7 +77,10 @@ class WorkerProcess:
             free = self._free_threads()
             if free > 0:
                 for work in sweep(self.id, free):
-                    self._begin(work)
+                    with self._beginning:
+                        if not self._takes_work:
+                            return
+                        self._begin(work)
 
     def _live(self) -> None:
         """Whatever unforeseen ends this thread ends the process: without a heartbeat it would be dead to all others, and

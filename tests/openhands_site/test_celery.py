@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from openhands_site.celery import app, carry_out
+from openhands_site.celery import WorkerStep, app, carry_out
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +27,16 @@ def end_connection() -> bool:
     was_there = connection.connection is not None
     connection.close()
     return was_there
+
+
+@pytest.mark.parametrize("way", ["stop", "terminate"])
+def test_a_worker_begins_nothing_more_before_its_threads_end(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("openhands_site.workers.process.take_no_more", lambda: told.append("no more"))
+    getattr(WorkerStep(None), way)(None)
+    assert told == ["no more"]
 
 
 @pytest.mark.parametrize("work", [count, fail])

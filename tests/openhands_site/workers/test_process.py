@@ -1,6 +1,7 @@
 import os
 import queue
 import signal
+from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -53,6 +54,19 @@ def test_a_worker_that_is_about_to_end_lives_and_begins_nothing() -> None:
     process.beat()
     process.sweep()
     assert begun == []
+
+
+def test_a_sweep_ends_where_the_worker_is_about_to_end() -> None:
+    begun: list[Work] = []
+
+    def find(_worker: UUID, _limit: int) -> Iterator[Work]:
+        yield ("task", "0")
+        process.take_no_more()
+        yield ("task", "1")
+
+    process = WorkerProcess("ending", [find, find], lambda: 2, begun.append)
+    process.sweep()
+    assert begun == [("task", "0")]
 
 
 @pytest.mark.django_db(transaction=True)
