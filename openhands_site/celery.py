@@ -101,7 +101,7 @@ class WorkerStep(bootsteps.StartStopStep):
         warm_ups = [path for queue in queues for path in settings.WARM_UPS.get(queue, ())]
         threading.Thread(target=_warm_up, args=(warm_ups,), name="warm-up", daemon=True).start()
 
-    def stop(self, _controller: Any) -> None:
+    def stop(self, parent: Any) -> None:
         """Before the threads end, whatever ends the worker."""
         from openhands_site.workers.process import take_no_more
 
