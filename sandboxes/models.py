@@ -17,8 +17,8 @@ class Sandbox(Leased):
     """A place of a user's for commands and files. It outlives the runtimes that carry it.
 
     `image` names what is in it, where its owner chose; empty is the backend's own. `is_oversized` says that its files
-    took more than they may when they were last counted. `wanted` is an order, `state` is what is; while they differ, `due_since` is set and a worker that takes the
-    lease brings one to the other. Removed sandboxes have no row.
+    took more than they may when they were last counted. `wanted` is an order, `state` is what is; while they differ,
+    `due_since` is set and a worker that takes the lease brings one to the other. Removed sandboxes have no row.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
