@@ -3,9 +3,10 @@
 `python -m benchmarks.provider` prints its base URL and serves until its standard input ends. A model's name says what
 it does: `steps-<N>-<milliseconds>-<mark>` calls the terminal with `echo 0`, `echo 1`, … N times, each after so many
 milliseconds, and then finishes; with a mark that begins with `held`, the first call waits for `GET /release`, so that
-many begin at once, or with `?over=<seconds>` evenly over that time. It parses nothing of a request but its length, the model's name and how many replies it holds, so
-that what is measured is not its own work. `GET /requests/<mark>` tells when each request had come whole and was answered
-(seconds of the machine's monotonic clock); `GET /held` tells how many wait.
+many begin at once, or with `?over=<seconds>` evenly over that time. It parses nothing of a request but its length, the
+model's name and how many replies it holds, so that what is measured is not its own work. `GET /requests/<mark>` tells
+when each request had come whole and was answered (seconds of the machine's monotonic clock); `GET /held` tells how many
+wait.
 """
 
 import asyncio

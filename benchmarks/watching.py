@@ -2,7 +2,8 @@
 
 `python -m benchmarks.watching` reads its order from standard input (`{"port", "key", "sockets": [[conversation id,
 after], …]}`), says `ready` when all have been told of everything so far, and at the end of its input, when nothing
-comes any more, writes what each saw: the sequence of every event and when the frame that held it had come whole, by the clock of the day.
+comes any more, writes what each saw: the sequence of every event and when the frame that held it had come whole, by the
+clock of the day.
 """
 
 import json
