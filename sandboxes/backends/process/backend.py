@@ -234,11 +234,11 @@ def _first_pid(descriptor: int) -> int | None:
 def _wait_until_announced(place: Place, process: "subprocess.Popen[bytes]", deadline: float) -> Handle:
     wait = FIRST_WAIT
     while (announced := place.announced()) is None:
-        if process.poll() is not None:
-            raise StartFailed("boot", _told(f"The action server ended with {process.returncode}.", place))
         if time.monotonic() > deadline:
             seconds = settings.SANDBOX_START_TIMEOUT
             raise StartFailed("boot", _told(f"The action server was not ready within {seconds} s.", place))
+        if process.poll() is not None:
+            raise StartFailed("boot", _told(f"The action server ended with {process.returncode}.", place))
         time.sleep(wait)
         wait = min(wait * 1.3, LONGEST_WAIT)
     return announced
