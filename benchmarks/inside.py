@@ -78,7 +78,14 @@ def events(conversation_id: str, count: str) -> int:
             )
             drafts += [action, Draft(seen, "sandbox")]
         written += len(timeline.append(UUID(conversation_id), *drafts[: int(count) - written]))
+    _analyse()
     return written
+
+
+def _analyse() -> None:
+    """What PostgreSQL does by itself within a minute; before it, its plans are made for a table of a few rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 def _call(conversation_id: str) -> LLMCall:
@@ -112,7 +119,7 @@ def fill(count: str, events_each: str) -> int:
         cursor.execute(
             "UPDATE conversations_conversation SET last_sequence = %s WHERE last_sequence = 0", [each]
         )
-        cursor.execute("ANALYZE")
+    _analyse()
     return len(made)
 
 
