@@ -48,9 +48,8 @@ class Context:
         """A reply in text. Returns whether a person said something that the model had not read for it."""
         late = self._take_late(message.read_until)
         self.messages.append({"role": "assistant", "content": self.reader.text(message.text)})
-        if (
-            message.cut
-        ):  # as the other side's word, for with a reply of its own as the last a model has nothing to answer
+        if message.cut:
+            # As the other side's word: after a reply of its own a model has nothing to answer.
             self.messages.append({"role": "user", "content": CUT})
         self.messages += late
         return bool(late)

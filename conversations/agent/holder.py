@@ -52,9 +52,8 @@ class Holder:
         self._fold(timeline.after(self.id, self.history.cursor))
 
     def append(self, *drafts: Draft) -> None:
-        with transaction.atomic(
-            savepoint=False
-        ):  # who calls it in a transaction of their own wants all or nothing
+        # Who calls it in a transaction of their own wants all or nothing.
+        with transaction.atomic(savepoint=False):
             conversation = self._lock()
             foreign = self._foreign(conversation)
             fault_points.reach("agent-writing")

@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.fakes.openai_server import OpenAIServer, Turn
@@ -36,6 +38,17 @@ def provider(server: OpenAIServer, *, stream: bool) -> dict[str, str]:
         "LLM_API_KEY": server.api_key,
         "LLM_STREAM": "1" if stream else "0",
     }
+
+
+@contextmanager
+def serving(turns: Sequence[Turn], home: Path) -> Iterator[tuple[OpenAIServer, httpx.Client]]:
+    """A provider that streams these turns, and the API of an installation that asks it and has process sandboxes."""
+    with (
+        OpenAIServer(turns) as server,
+        Installation(home, **provider(server, stream=True), SANDBOX_BACKEND="process") as installation,
+        installation.api() as api,
+    ):
+        yield server, api
 
 
 @pytest.fixture(params=PLACES, scope="module")
@@ -93,13 +106,7 @@ def test_a_stop_also_ends_a_command_that_went_on_from_an_earlier_action(tmp_path
     seconds = f"600.{tmp_path.stat().st_ino}"  # a mark that no other test's command has
     sleep = Turn.call("terminal", {"command": f"sleep {seconds}", "timeout": 1})
     turns = [sleep, Turn(text="never", delay=60), sleep, Turn(text="It sleeps.")]
-    with (
-        OpenAIServer(turns) as server,
-        Installation(
-            tmp_path / "home", **provider(server, stream=True), SANDBOX_BACKEND="process"
-        ) as installation,
-        installation.api() as api,
-    ):
+    with serving(turns, tmp_path / "home") as (server, api):
         made = api.post("/conversations", json={"initial_message": "Wait"}).json()
         until(lambda: len(server.requests) == 2)
         assert is_running(f"sleep {seconds}")
@@ -126,13 +133,7 @@ def test_after_a_stop_the_shell_is_open_even_if_its_command_heeds_no_interrupt_a
         Turn.call("terminal", {"command": "echo open"}),
         Turn(text="Done."),
     ]
-    with (
-        OpenAIServer(turns) as server,
-        Installation(
-            tmp_path / "home", **provider(server, stream=True), SANDBOX_BACKEND="process"
-        ) as installation,
-        installation.api() as api,
-    ):
+    with serving(turns, tmp_path / "home") as (server, api):
         made = api.post("/conversations", json={"initial_message": "Wait"}).json()
         assert wait_for_state(api, made["id"], "idle") == "idle"
         until(lambda: is_running(f"sleep {mark}"))
