@@ -1,4 +1,4 @@
-"""Places in the code where a test can kill, freeze or hold the process: `tests/faults/points.py` gives the orders.
+"""Places in the code where a test can kill or hold the process: `tests/faults/points.py` gives the orders.
 
 A fault that comes at a random time seldom hits the line that matters. With `OPENHANDS_FAULTS` naming a folder, a
 process that reaches a point looks for a file of the point's name there, takes it away, and does what it says; so an
@@ -30,8 +30,6 @@ def _obey(folder: Path, point: str) -> None:
         return
     if order == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif order == "freeze":
-        os.kill(os.getpid(), signal.SIGSTOP)
     else:
         until = time.monotonic() + HELD_SECONDS
         while taken.exists() and time.monotonic() < until:

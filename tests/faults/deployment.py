@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -62,6 +62,17 @@ class Deployment(Installation):
     def kill(self, program: str) -> None:
         os.kill(self.pid_of(program), signal.SIGKILL)
 
+    def freeze(self, program: str) -> int:
+        """Returns the pid. On SQLite between two of its writes: one that is frozen in a write keeps everybody waiting."""
+        pid = self.pid_of(program)
+        with ExitStack() as nobody_writes:
+            if "DATABASE_URL" not in self.environment:
+                database = nobody_writes.enter_context(closing(self._sqlite()))
+                database.execute("BEGIN IMMEDIATE")
+            os.kill(pid, signal.SIGSTOP)
+            await_value(lambda: state_of(pid) == "T")
+        return pid
+
     def begin(self, api: httpx.Client, *, steps: int, seconds: float = 0.25) -> "Task":
         words = new_words(steps)
         body = {"initial_message": as_blocks(words, seconds)}
@@ -87,8 +98,11 @@ class Deployment(Installation):
             with psycopg.connect(url, autocommit=True) as server:
                 cursor = server.execute(sql.encode())
                 return cursor.fetchall() if cursor.description else []
-        with closing(sqlite3.connect(self.home / "openhands.sqlite3", timeout=30)) as file, file:
+        with closing(self._sqlite()) as file, file:
             return file.execute(sql).fetchall()
+
+    def _sqlite(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.home / "openhands.sqlite3", timeout=30)
 
 
 class Farm(Deployment):
@@ -257,6 +271,11 @@ def processes() -> list[tuple[int, int, str]]:
         if state not in "ZX":
             found.append((int(folder.name), int(parent), command))
     return found
+
+
+def state_of(pid: int) -> str:
+    """One letter, as `ps` shows it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def signal_to(pid: int, number: int) -> None:

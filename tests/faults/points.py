@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-Order = Literal["kill", "freeze", "hold"]
+Order = Literal["kill", "hold"]
 
 
 class Points:

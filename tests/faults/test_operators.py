@@ -27,8 +27,7 @@ def test_a_frozen_worker_is_told_and_freed_and_when_it_wakes_up_every_command_ha
 
         task = deployment.begin(api, steps=8)
         task.await_words(3)
-        pid = deployment.pid_of("agent")
-        os.kill(pid, signal.SIGSTOP)
+        pid = deployment.freeze("agent")
         try:
             told = await_value(
                 lambda: text if f"pid {pid}), dead" in (text := said(TELL)) else None, seconds=60

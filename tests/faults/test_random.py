@@ -82,10 +82,12 @@ def test_a_worker_frozen_for_30_s_writes_nothing_that_counts_when_it_wakes(
     points += ["agent-writing"] if "DATABASE_URL" in farm.environment else []
     frozen, tasks = [], []
     for number, point in enumerate(points):
-        farm.points.arm(point, "freeze")
-        frozen.append(farm.start_worker(f"frozen{number}"))
+        farm.points.arm(point)
+        farm.start_worker(f"frozen{number}")
         tasks.append(farm.begin(api, steps=4))
         farm.points.await_reached(point)
+        frozen.append(farm.freeze(f"frozen{number}"))
+        farm.points.release(point)
     since = time.monotonic()
     farm.start_worker("taker")
     for task in tasks:
