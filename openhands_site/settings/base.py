@@ -81,6 +81,7 @@ DATABASE_URL = env.url(
 )
 _database = dj_database_url.parse(DATABASE_URL)
 if _database["ENGINE"].endswith("sqlite3"):
+    _database["ENGINE"] = "openhands_site.databases.sqlite3"
     # A writer takes the lock at BEGIN and waits for it; readers never wait (write-ahead log).
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",

@@ -1,9 +1,11 @@
+import gc
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 
 from accounts.models import User
 from openhands_site import db
@@ -48,6 +50,32 @@ def test_what_is_not_worth_a_wait_fails_at_once_and_the_rest_waits_as_before(own
         User.objects.update(name="somebody")
     assert time.monotonic() - begun < 10
     assert busy_timeout() == patience > 0
+
+
+def test_one_thread_waiting_for_the_lock_again_holds_up_no_other(first_connection: None, lock: None) -> None:
+    db.wait_at_most(2)
+    failures = []
+
+    def write() -> None:
+        try:
+            with transaction.atomic():
+                pytest.fail("somebody else writes")
+        except OperationalError as error:
+            failures.append(error)
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(write).result()
+        error = failures.pop()
+        error.args = (error,)  # as one that was logged or passed on: nothing but the collector frees it
+        del error
+        waiting = threads.submit(write)
+        time.sleep(0.5)
+        begun = time.monotonic()
+        gc.collect()
+        assert time.monotonic() - begun < 1
+        assert not waiting.done()
+        waiting.result()
+        threads.submit(connections.close_all)
 
 
 def test_a_process_that_answers_people_waits_less(first_connection: None) -> None:

@@ -1,0 +1,12 @@
+"""SQLite, whose failed transactions leave nothing behind for another thread to trip over."""
+
+from django.db.backends.sqlite3 import base
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def _start_transaction_under_autocommit(self) -> None:
+        """Django leaves the cursor open. Where somebody else holds the lock, the error keeps it alive until any thread
+        collects garbage; that thread then waits for this connection with the interpreter in its hand, and while
+        this one waits for the lock again, the whole process stands still."""
+        with self.cursor() as cursor:
+            cursor.execute(f"BEGIN {self.transaction_mode}")  # type: ignore[attr-defined]
