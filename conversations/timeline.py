@@ -91,11 +91,11 @@ def write(conversation: Conversation, *drafts: Draft, wake: bool = False) -> lis
     now = timezone.now()
     events = [_place(conversation, draft, now) for draft in drafts]
     for event in events:
-        _insert.run(event)
+        _insert.send(event)
     conversation.updated_at = now
     if wake and conversation.due_since is None:
         conversation.due_since = now
-    _update.run(**vars(conversation))
+    _update.send(**vars(conversation))
     _tell_on_commit(
         conversation, ordered=any(isinstance(draft.payload, Control) for draft in drafts), wake=wake
     )

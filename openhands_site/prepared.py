@@ -36,12 +36,19 @@ class _Statement:
         self._compiled = once(compiled)
 
     def execute(self, given: dict[str, Any], read: Callable[[Any], Any]) -> Any:
-        sql, parameters = self._compiled()
-        own = connections[DEFAULT_DB_ALIAS]  # the thread's; asked once, for each question costs
-        filled = [each.value(given, own) if isinstance(each, Parameter) else each for each in parameters]
+        own: Any = connections[DEFAULT_DB_ALIAS]  # the thread's; asked once, for each question costs
         with own.cursor() as cursor:
-            cursor.execute(sql, filled)
+            cursor.execute(*self._filled(given, own))
             return read(cursor)
+
+    def send(self, given: dict[str, Any]) -> None:
+        """Nobody asks what came of it: an error may come with a later statement, at the latest with COMMIT."""
+        own: Any = connections[DEFAULT_DB_ALIAS]
+        own.send_later(*self._filled(given, own))
+
+    def _filled(self, given: dict[str, Any], own: Any) -> tuple[str, list[Any]]:
+        sql, parameters = self._compiled()
+        return sql, [each.value(given, own) if isinstance(each, Parameter) else each for each in parameters]
 
 
 class PreparedRead:
@@ -93,9 +100,14 @@ class PreparedUpdate:
         """How many rows it changed. A foreign key is given by the name of its column, as `conversation_id`."""
         return int(self._statement.execute(given, lambda cursor: cursor.rowcount))
 
+    def send(self, **given: Any) -> None:
+        """As `run`, at the latest when the transaction is committed."""
+        self._statement.send(given)
+
 
 class PreparedInsert:
-    """Rows of `model` with the fields `names`; the others get what the database gives them."""
+    """Rows of `model` with the fields `names`; the others get what the database gives them. `send` raises what is wrong
+    with one at the latest when the transaction is committed."""
 
     def __init__(self, model: type[Model], *names: str) -> None:
         def compiled() -> tuple[str, Sequence[Any]]:
@@ -108,8 +120,8 @@ class PreparedInsert:
 
         self._statement = _Statement(compiled)
 
-    def run(self, row: Model) -> None:
-        self._statement.execute(vars(row), lambda _: None)
+    def send(self, row: Model) -> None:
+        self._statement.send(vars(row))
 
 
 def _parameters(model: type[Model], names: Sequence[str]) -> dict[str, Parameter]:

@@ -94,16 +94,23 @@ class ModelCaller:
 
     def _keep(self, call_id: UUID, reply: Reply, read_until: int, boot_id: str | None) -> Error | None:
         fault_points.reach("agent-reply-received")
-        # The money is spent whether or not the lease still holds.
-        usage.settle_call(call_id=call_id, status=LLMCall.Status.DONE, reply=reply)
+
+        def settle() -> list[Draft]:
+            usage.settle_call(call_id=call_id, status=LLMCall.Status.DONE, reply=reply)
+            return reply_drafts(call_id, reply, read_until, boot_id)
+
         self.cost += float(reply.usage.cost or Decimal(0))
-        fault_points.reach("agent-reply-settled")
         if not reply.tool_calls and not reply.text.strip():
+            settle()
             message = "The model answered with nothing. Send a message, or resume, to ask it again."
             return Error(
                 code="empty_reply", message=message, fault="provider", retryable=True, call_id=call_id
             )
-        self.holder.append(*reply_drafts(call_id, reply, read_until, boot_id))
+        try:
+            self.holder.append_made(settle)
+        except Exception:
+            settle()  # the money is spent whether or not the lease still holds
+            raise
         return None
 
     def _keep_cut(self, call_id: UUID, text: str, read_until: int) -> None:

@@ -3,21 +3,20 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
-from conversations import blobs, timeline
+from conversations import blobs
 from conversations.agent.history import OpenAction
 from conversations.agent.holder import Holder
 from conversations.agent.inbox import Inbox
 from conversations.agent.waiting import wait_for
-from conversations.events import Action, BlobRef, ImagePart, Observation, Outcome, Part, TextPart
+from conversations.events import Action, BlobRef, ImagePart, Observation, Outcome, Part, Source, TextPart
 from conversations.texts import StoredTexts
 from conversations.timeline import Draft, LeaseLostError
 from conversations.tools.base import LocalTool, MalformedCallError, parse
@@ -202,16 +201,19 @@ class Executor:
     ) -> None:
         fault_points.reach("agent-action-done")
         self._silence = 0.0
-        with transaction.atomic():
-            content = [self._part(part) for part in result.content]
-            self._append(opened, outcome, content, result.meta, reachable.boot_id)
+        self._append(
+            opened,
+            outcome,
+            lambda: [self._part(part) for part in result.content],
+            result.meta,
+            reachable.boot_id,
+        )
         fault_points.reach("agent-action-stored")
         async_thread.run(client.discard_action(reachable, opened.id))
 
     def _part(self, part: protocol.Part) -> Part:
         if part.type == "image":
-            # A deletion waits for it, and takes the file along.
-            timeline.lock(self.holder.id, fence=self.holder.fence)
+            # A deletion waits for the lock that is held here, and takes the file along.
             return ImagePart(image=blobs.store(self.holder.id, b64decode(part.data), part.media_type))
         return TextPart(text=part.text)
 
@@ -224,21 +226,28 @@ class Executor:
         meta: dict[str, Any] | None = None,
         boot_id: str | None = None,
     ) -> None:
-        self._append(opened, outcome, [TextPart(text=text)] if text else [], meta or {}, boot_id)
+        content: list[Part] = [TextPart(text=text)] if text else []
+        self._append(opened, outcome, lambda: content, meta or {}, boot_id)
 
     def _append(
         self,
         opened: OpenAction,
         outcome: Outcome,
-        content: list[Part],
+        content: Callable[[], list[Part]],
         meta: dict[str, Any],
         boot_id: str | None,
     ) -> None:
-        observation = Observation(
-            action_id=opened.id, outcome=outcome, content=content, meta=meta, boot_id=boot_id
-        )
+        """`content` may store what it gives; see `Holder.append_made`."""
         tool = TOOLS.get(opened.action.tool)
-        self.holder.append(Draft(observation, "sandbox" if tool and tool.runs_in_sandbox else "system"))
+        source: Source = "sandbox" if tool and tool.runs_in_sandbox else "system"
+
+        def observed() -> list[Draft]:
+            observation = Observation(
+                action_id=opened.id, outcome=outcome, content=content(), meta=meta, boot_id=boot_id
+            )
+            return [Draft(observation, source)]
+
+        self.holder.append_made(observed)
         self._maybe_sent.discard(opened.id)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -52,11 +53,16 @@ class Holder:
         self._fold(timeline.after(self.id, self.history.cursor))
 
     def append(self, *drafts: Draft) -> None:
-        # Who calls it in a transaction of their own wants all or nothing.
-        with transaction.atomic(savepoint=False):
+        self.append_made(lambda: drafts)
+
+    def append_made(self, make: Callable[[], Sequence[Draft]]) -> None:
+        """What `make` gives. It runs in the same transaction, with the conversation locked: what it stores is kept or
+        lost with the events."""
+        with transaction.atomic(durable=True):
             conversation = self._lock()
             foreign = self._foreign(conversation)
             fault_points.reach("agent-writing")
+            drafts = make()
             events = timeline.write(conversation, *drafts)
             transaction.on_commit(lambda: fault_points.reach("agent-appended"))
         self._fold(foreign)

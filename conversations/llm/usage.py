@@ -60,7 +60,7 @@ class Spend:
 def open_call(*, conversation_id: UUID, fence: int, model: Model) -> UUID:
     """A row for a call about to be made; call it in a transaction that has checked the fence."""
     call = LLMCall(conversation_id=conversation_id, fence=fence, model=model.name, route=model.route)
-    _insert.run(call)
+    _insert.send(call)
     return call.pk
 
 

@@ -89,6 +89,7 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
     }
 else:
+    _database["ENGINE"] = "openhands_site.databases.postgresql"
     _database["CONN_HEALTH_CHECKS"] = True  # else each connection of the pool fails once after a restart
     _options = _database.get("OPTIONS", {})
     _database["OPTIONS"] = {

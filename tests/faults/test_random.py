@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.service("bwrap"), pytest.mark.service("redis"), pytest
 POINTS = [
     *("sandbox-lease-taken", "sandbox-started", "sandbox-recorded", "sandbox-ready"),
     *("agent-lease-taken", "agent-loaded", "agent-writing", "agent-appended"),
-    *("agent-call-opened", "agent-reply-received", "agent-reply-settled"),
+    *("agent-call-opened", "agent-reply-received"),
     *("agent-action-unsent", "agent-action-done", "agent-action-stored"),
     *("agent-rest", "agent-rested"),
 ]

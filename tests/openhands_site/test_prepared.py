@@ -96,7 +96,7 @@ def test_an_insert_writes_the_row_and_leaves_the_rest_to_the_database(
         call = LLMCall(
             conversation=conversations[number], fence=7, model="m", route="r", cost=Decimal("0.25")
         )
-        insert.run(call)
+        insert.send(call)
         stored = LLMCall.objects.get(pk=call.pk)
         assert (stored.conversation, stored.fence, stored.cost) == (conversations[number], 7, Decimal("0.25"))
         assert (stored.status, stored.settled_at) == ("open", None)

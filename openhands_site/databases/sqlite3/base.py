@@ -1,5 +1,7 @@
 """SQLite, whose failed transactions leave nothing behind for another thread to trip over."""
 
+from typing import Any
+
 from django.db.backends.sqlite3 import base
 
 
@@ -10,3 +12,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         this one waits for the lock again, the whole process stands still."""
         with self.cursor() as cursor:
             cursor.execute(f"BEGIN {self.transaction_mode}")  # type: ignore[attr-defined]
+
+    def send_later(self, sql: str, parameters: Any) -> None:
+        """Now, for SQLite is asked without a way there and back."""
+        with self.cursor() as cursor:
+            cursor.execute(sql, parameters)

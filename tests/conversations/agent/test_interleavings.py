@@ -37,7 +37,6 @@ WORKING = [
     "agent-appended",
     "agent-call-opened",
     "agent-reply-received",
-    "agent-reply-settled",
     "agent-action-unsent",
     "agent-action-done",
     "agent-action-stored",
