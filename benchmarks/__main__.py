@@ -67,6 +67,9 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if unknown := set(options.names) - set(names()):
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(names())}")
+    for database in options.database or ():
+        if database not in ("sqlite", "postgres") and "://" not in database:
+            parser.error(f"{database} is no database; say sqlite, postgres, or a PostgreSQL's URL")
     return options
 
 

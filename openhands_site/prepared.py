@@ -35,11 +35,11 @@ class _Statement:
     def __init__(self, compiled: Callable[[], tuple[str, Sequence[Any]]]) -> None:
         self._compiled = once(compiled)
 
-    def execute(self, given: dict[str, Any], read: Callable[[Any], Any]) -> Any:
+    def rows(self, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         own: Any = connections[DEFAULT_DB_ALIAS]  # the thread's; asked once, for each question costs
         with own.cursor() as cursor:
             cursor.execute(*self._filled(given, own))
-            return read(cursor)
+            return list(cursor.fetchall())
 
     def send(self, given: dict[str, Any]) -> None:
         """Nobody asks what came of it: an error may come with a later statement, at the latest with COMMIT."""
@@ -60,9 +60,9 @@ class PreparedRead:
         self._statement = _Statement(lambda: self._compiler().as_sql())
 
     def rows(self, **given: Any) -> list[tuple[Any, ...]]:
-        found = self._statement.execute(given, lambda cursor: cursor.fetchall())
+        found = self._statement.rows(given)
         if not found or not self._converters():
-            return list(found)
+            return found
         return [self._converted(row) for row in found]
 
     def objects(self, **given: Any) -> list[Any]:
@@ -84,7 +84,10 @@ class PreparedRead:
 
 
 class PreparedUpdate:
-    """`make()` with the fields `names` set to what is given, and those of `assigned` to that."""
+    """`make()` with the fields `names` set to what is given, and those of `assigned` to that.
+
+    What is wrong with it is raised by `send` or by what comes after it in the transaction, at the latest by its commit.
+    """
 
     def __init__(self, make: Callable[[], "QuerySet[Any, Any]"], *names: str, **assigned: Any) -> None:
         def compiled() -> tuple[str, Sequence[Any]]:
@@ -96,18 +99,13 @@ class PreparedUpdate:
 
         self._statement = _Statement(compiled)
 
-    def run(self, **given: Any) -> int:
-        """How many rows it changed. A foreign key is given by the name of its column, as `conversation_id`."""
-        return int(self._statement.execute(given, lambda cursor: cursor.rowcount))
-
     def send(self, **given: Any) -> None:
-        """As `run`, at the latest when the transaction is committed."""
+        """A foreign key is given by the name of its column, as `conversation_id`."""
         self._statement.send(given)
 
 
 class PreparedInsert:
-    """Rows of `model` with the fields `names`; the others get what the database gives them. `send` raises what is wrong
-    with one at the latest when the transaction is committed."""
+    """Rows of `model` with the fields `names`; the others get what the database gives them. Errors as PreparedUpdate's."""
 
     def __init__(self, model: type[Model], *names: str) -> None:
         def compiled() -> tuple[str, Sequence[Any]]:

@@ -71,8 +71,8 @@ def settle_call(
     reply: Reply | None = None,
     error: str = "",
     attempts: int | None = None,
-) -> bool:
-    """Says how an open call ended, whoever says it first; False where it was settled already.
+) -> None:
+    """Says how an open call ended, whoever says it first.
 
     A cancelled call is charged all the same, so without a reply its tokens are estimated, and `error` says so.
     """
@@ -90,15 +90,13 @@ def settle_call(
     )
 
 
-def settle_abandoned(conversation_id: UUID, below_fence: int) -> int:
-    """Settles as estimated the calls that leases before `below_fence` left open, and returns how many."""
+def settle_abandoned(conversation_id: UUID, below_fence: int) -> None:
+    """Settles as estimated the calls that leases before `below_fence` left open."""
     left = LLMCall.objects.filter(
         conversation_id=conversation_id, fence__lt=below_fence, status=LLMCall.Status.OPEN
     )
-    return sum(
+    for call_id in left.values_list("pk", flat=True):
         _settle_by_estimate(call_id, LLMCall.Status.ESTIMATED)
-        for call_id in left.values_list("pk", flat=True)
-    )
 
 
 def spend(conversation_id: UUID) -> Spend:
@@ -110,13 +108,12 @@ def spend(conversation_id: UUID) -> Spend:
     return Spend(cost, unpriced, prompt or 0, completion or 0, calls)
 
 
-def _settle_by_estimate(call_id: UUID, status: LLMCall.Status) -> bool:
+def _settle_by_estimate(call_id: UUID, status: LLMCall.Status) -> None:
     call = LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.OPEN).first()
-    if call is None:
-        return False
-    usage = _estimate(call)
-    note = "" if usage.prompt_tokens is None else _ESTIMATED_NOTE
-    return _settle(call_id, status, usage, error=note, attempts=1)
+    if call is not None:
+        usage = _estimate(call)
+        note = "" if usage.prompt_tokens is None else _ESTIMATED_NOTE
+        _settle(call_id, status, usage, error=note, attempts=1)
 
 
 def _estimate(call: LLMCall) -> Usage:
@@ -138,8 +135,8 @@ def _settle(
     attempts: int,
     latency_ms: int | None = None,
     first_token_ms: int | None = None,
-) -> bool:
-    changed = _settle_open.run(
+) -> None:
+    _settle_open.send(
         id=call_id,
         status=status,
         attempts=attempts,
@@ -151,4 +148,3 @@ def _settle(
         first_token_ms=first_token_ms,
         error=error,
     )
-    return changed == 1

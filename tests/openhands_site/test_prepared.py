@@ -72,14 +72,14 @@ def test_sums_of_nothing_are_no_row(conversations: list[Conversation]) -> None:
     assert read.rows(id=conversations[0].pk) == [(1,)]
 
 
-def test_an_update_changes_what_was_named_and_tells_how_many(conversations: list[Conversation]) -> None:
+def test_an_update_changes_what_was_named_and_nothing_else(conversations: list[Conversation]) -> None:
     update = PreparedUpdate(
         lambda: Conversation.objects.filter(pk=ID), "title", "due_since", "lease_worker", updated_at=Now()
     )
     Conversation.objects.update(updated_at=NOW)
     given = {"title": "New", "due_since": NOW, "lease_worker_id": None}
-    assert update.run(id=conversations[0].pk, **given) == 1
-    assert update.run(id=uuid4(), **given) == 0
+    update.send(id=conversations[0].pk, **given)
+    update.send(id=uuid4(), **given)
     changed, other = Conversation.objects.get(pk=conversations[0].pk), conversations[1]
     other.refresh_from_db()
     assert (changed.title, changed.due_since, changed.max_steps, other.title) == ("New", NOW, 0, "Task 1")
