@@ -30,12 +30,12 @@ class Cursor(base.Cursor):
         self.waiting.clear()
         super().execute("; ".join(statements))
         while self.nextset():
-            pass
+            pass  # the last result is the statement's own
         return self
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
         if self.waiting:
-            self.execute("SELECT 1")
+            self.execute("SELECT")  # it sends many in a way of its own
         super().executemany(query, params_seq, **options)
 
 

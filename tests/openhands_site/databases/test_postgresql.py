@@ -78,6 +78,14 @@ def test_the_result_is_that_of_the_statement_itself(conversation: Conversation) 
     assert Event.objects.count() == 4
 
 
+def test_many_at_once_come_after_what_waits(conversation: Conversation) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        insert(conversation, 1)
+        change = "UPDATE conversations_event SET kind = %s WHERE sequence = %s"
+        cursor.executemany(change, [["action", 1], ["message", 2]])
+    assert Event.objects.get().kind == "action"
+
+
 def test_what_cannot_be_kept_is_told_by_the_commit_and_nobody_hears_of_it(conversation: Conversation) -> None:
     told = []
 
