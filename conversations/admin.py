@@ -28,8 +28,8 @@ class _FoundById(RecordAdmin):
     """A search for an id is answered by index; any other as `search_fields` say."""
 
     def named_by(self, pk: UUID) -> Q:
-        """The rows that a search for the id `pk` finds."""
-        raise NotImplementedError
+        """The rows that a search for the id `pk` finds: its own, by itself."""
+        return Q(pk=pk)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -48,7 +48,7 @@ class _OfConversation(_FoundById):
 
     def named_by(self, pk: UUID) -> Q:
         found = Q(conversation_id=pk)
-        return found | Q(pk=pk) if isinstance(self.opts.pk, UUIDField) else found
+        return found | super().named_by(pk) if isinstance(self.opts.pk, UUIDField) else found
 
 
 @admin.register(Conversation)
@@ -128,9 +128,6 @@ class FileRemovalAdmin(_FoundById):
     list_display = ("conversation_id", "created_at")
     search_fields = ("conversation_id",)
     ordering = ("-created_at",)
-
-    def named_by(self, pk: UUID) -> Q:
-        return Q(pk=pk)
 
 
 @admin.register(LLMCall)

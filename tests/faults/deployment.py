@@ -264,7 +264,7 @@ def processes() -> list[tuple[int, int, str]]:
         if not folder.name.isdigit():
             continue
         try:
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            state, parent = _stat(folder)
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
@@ -275,7 +275,12 @@ def processes() -> list[tuple[int, int, str]]:
 
 def state_of(pid: int) -> str:
     """One letter, as `ps` shows it."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return _stat(Path(f"/proc/{pid}"))[0]
+
+
+def _stat(folder: Path) -> list[str]:
+    """The state and the parent, from a process's folder in /proc."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()[:2]
 
 
 def signal_to(pid: int, number: int) -> None:

@@ -68,6 +68,8 @@ def test_calls_of_dead_leases_are_settled_as_estimated(conversation: Conversatio
     assert (call.status, call.prompt_tokens, call.completion_tokens) == (Status.ESTIMATED, 1200, None)
     assert call.cost == Decimal("0.003")  # 1,200 tokens of gpt-4o's prompt
     assert LLMCall.objects.get(pk=own).status == Status.OPEN
+    usage.settle_abandoned(conversation.pk, 2)
+    assert LLMCall.objects.get(pk=left).settled_at == call.settled_at  # nothing was left to settle
 
 
 def test_a_first_call_that_was_left_has_no_estimate_but_a_settled_row(conversation: Conversation) -> None:
