@@ -40,9 +40,7 @@ LONG_FIELDS = {
     "system_prompt": ("text",),
 }
 _THIS = Conversation.objects.filter(pk=Parameter("id", UUIDField()))
-_lock = PreparedRead(_THIS.select_for_update)
-_update = PreparedUpdate(
-    lambda: _THIS,
+_WRITTEN = (
     "last_sequence",
     "last_order_sequence",
     "agent_state",
@@ -52,6 +50,8 @@ _update = PreparedUpdate(
     "lease_worker",
     "lease_fence",
 )
+_lock = PreparedRead(lambda: _THIS.only("sandbox", *_WRITTEN).select_for_update())
+_update = PreparedUpdate(lambda: _THIS, *_WRITTEN)
 _insert = PreparedInsert(Event, "id", "conversation", "sequence", "kind", "source", "payload", "created_at")
 
 
@@ -73,7 +73,8 @@ class Draft:
 
 
 def lock(conversation_id: UUID, *, fence: int | None = None) -> Conversation:
-    """The conversation's row, locked until the transaction ends. Call it inside `atomic`.
+    """The conversation's row, locked until the transaction ends. Call it inside `atomic`. It holds what writing to the
+    log needs; a column beyond that is read when it is asked for.
 
     Raises LeaseLostError where `fence` is given and no longer the row's; Conversation.DoesNotExist.
     """

@@ -4,8 +4,9 @@ The payload's column holds JSON already, so it is passed on as text: a long log 
 a dictionary made of it.
 """
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -30,7 +31,7 @@ from django.db.models.functions import Cast
 
 from conversations.models import Conversation, Event
 from conversations.rendering.events import render_event
-from openhands_site.prepared import Parameter, PreparedRead
+from openhands_site.prepared import Parameter, PreparedRead, rows_of
 from openhands_site.workers.models import Worker
 from sandboxes.models import Runtime
 
@@ -94,12 +95,19 @@ def timestamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def lines_after(conversation_id: UUID, after: int, *, html: bool = False) -> list[Line]:
+def lines_after(conversation_id: UUID, after: int) -> list[Line]:
     """Up to EVENTS_A_READ events after sequence `after`, in order."""
-    if html:
-        events = _events_after.objects(conversation_id=conversation_id, after=after)
-        return [Line(event.sequence, json.dumps(with_html(event)), event.kind) for event in events]
     return [_line(*row) for row in _rows_after.rows(conversation_id=conversation_id, after=after)]
+
+
+def status_and_lines(conversation_id: UUID, after: int, *, html: bool) -> tuple[Status | None, list[Line]]:
+    """How things stand, None where there is no such conversation, and the lines after sequence `after`, of which the
+    last may have come since."""
+    given = {"conversation_id": conversation_id, "after": after}
+    read = _events_after if html else _rows_after
+    states, rows = rows_of((_state, {"id": conversation_id}), (read, given))
+    lines = map(_line_with_html, _events_after.made_of(rows)) if html else itertools.starmap(_line, rows)
+    return _status(states), list(lines)
 
 
 def _after() -> "QuerySet[Event]":
@@ -122,6 +130,10 @@ def _line(sequence: int, pk: UUID, kind: str, source: str, payload: str, created
     )
 
 
+def _line_with_html(event: Event) -> Line:
+    return Line(event.sequence, json.dumps(with_html(event)), event.kind)
+
+
 def statuses(conversation_ids: Iterable[UUID]) -> dict[UUID, Status]:
     """The state of those of the conversations that are there, in one query."""
     rows = _states().filter(pk__in=list(conversation_ids))
@@ -130,7 +142,10 @@ def statuses(conversation_ids: Iterable[UUID]) -> dict[UUID, Status]:
 
 def status_of(conversation_id: UUID) -> Status | None:
     """The state of one, None where it is not there."""
-    rows = _state.rows(id=conversation_id)
+    return _status(_state.rows(id=conversation_id))
+
+
+def _status(rows: Sequence[tuple[Any, ...]]) -> Status | None:
     return Status(*rows[0][1:]) if rows else None
 
 

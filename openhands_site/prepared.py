@@ -38,37 +38,42 @@ class _Statement:
     def rows(self, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         own: Any = connections[DEFAULT_DB_ALIAS]  # the thread's; asked once, for each question costs
         with own.cursor() as cursor:
-            cursor.execute(*self._filled(given, own))
+            cursor.execute(*self.filled(given, own))
             return list(cursor.fetchall())
 
     def send(self, given: dict[str, Any]) -> None:
         """Nobody asks what came of it: an error may come with a later statement, at the latest with COMMIT."""
         own: Any = connections[DEFAULT_DB_ALIAS]
-        own.send_later(*self._filled(given, own))
+        own.send_later(*self.filled(given, own))
 
-    def _filled(self, given: dict[str, Any], own: Any) -> tuple[str, list[Any]]:
+    def filled(self, given: dict[str, Any], own: Any) -> tuple[str, list[Any]]:
         sql, parameters = self._compiled()
         return sql, [each.value(given, own) if isinstance(each, Parameter) else each for each in parameters]
 
 
 class PreparedRead:
-    """What `make()` finds: with `rows` the tuples of its `values_list`, with `objects` its whole models."""
+    """What `make()` finds: with `rows` the tuples of its `values_list`, with `objects` its models."""
 
     def __init__(self, make: Callable[[], "QuerySet[Any, Any]"]) -> None:
         self._compiler = once(lambda: make().query.get_compiler(connection=connection))
         self._converters = once(self._find_converters)
-        self._statement = _Statement(lambda: self._compiler().as_sql())
+        self._names = once(lambda: [column[0].target.attname for column in self._compiler().select])
+        self.statement = _Statement(lambda: self._compiler().as_sql())
 
     def rows(self, **given: Any) -> list[tuple[Any, ...]]:
-        found = self._statement.rows(given)
-        if not found or not self._converters():
-            return found
-        return [self._converted(row) for row in found]
+        return self.converted(self.statement.rows(given))
 
     def objects(self, **given: Any) -> list[Any]:
+        return self.made_of(self.rows(**given))
+
+    def made_of(self, rows: list[tuple[Any, ...]]) -> list[Any]:
+        """The models that the rows are."""
         model = self._compiler().query.model
-        names = [field.attname for field in model._meta.concrete_fields]
-        return [model.from_db(connection.alias, names, row) for row in self.rows(**given)]
+        return [model.from_db(connection.alias, self._names(), row) for row in rows]
+
+    def converted(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows as Django gives them, from what the driver gave."""
+        return [self._converted(row) for row in rows] if rows and self._converters() else rows
 
     def _converted(self, row: Sequence[Any]) -> tuple[Any, ...]:
         values = list(row)
@@ -81,6 +86,13 @@ class PreparedRead:
         compiler = self._compiler()
         found: dict[int, Any] = compiler.get_converters([column[0] for column in compiler.select])
         return found
+
+
+def rows_of(*asked: tuple[PreparedRead, dict[str, Any]]) -> list[list[tuple[Any, ...]]]:
+    """The rows of each read with what it is given, read in this order; PostgreSQL is asked in one message."""
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    found = own.fetch_each([read.statement.filled(given, own) for read, given in asked])
+    return [read.converted(rows) for (read, _), rows in zip(asked, found, strict=True)]
 
 
 class PreparedUpdate:

@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError
 
-from conversations import timeline
 from conversations.agent.deltas import DeltaStream
 from conversations.agent.holder import Holder
 from conversations.agent.inbox import Inbox
@@ -18,7 +17,7 @@ from conversations.events import Action, Error, Message
 from conversations.llm import registry, usage
 from conversations.llm.base import Model, Reply, Request, ToolCall
 from conversations.llm.errors import LLMError
-from conversations.models import LLMCall
+from conversations.models import Conversation, LLMCall
 from conversations.timeline import Draft
 from conversations.tools.registry import TOOLS
 from openhands_site import async_thread, fault_points
@@ -88,9 +87,11 @@ class ModelCaller:
         return registry.create(registry.choose(conversation.owner, conversation.model))
 
     def _open_call(self, model: Model) -> UUID:
-        with transaction.atomic():
-            timeline.lock(self.holder.id, fence=self.holder.fence)
+        self.holder.require_lease()
+        try:
             return usage.open_call(conversation_id=self.holder.id, fence=self.holder.fence, model=model)
+        except IntegrityError as error:
+            raise Conversation.DoesNotExist from error
 
     def _keep(self, call_id: UUID, reply: Reply, read_until: int, boot_id: str | None) -> Error | None:
         fault_points.reach("agent-reply-received")

@@ -38,19 +38,12 @@ class Page:
 
 def read_page(conversation_id: UUID, after: int, html: bool) -> Page:
     """One read for a socket whose cursor is `after`. The frames hold what the status counts: no more, no less."""
-    lines = wire.lines_after(conversation_id, after, html=html)
-    if len(lines) == wire.EVENTS_A_READ:
-        return Page(tuple(frames(lines)))
-    status = wire.status_of(conversation_id)
+    status, lines = wire.status_and_lines(conversation_id, after, html=html)
     if status is None:
         return Page((), gone=True)
-    last = lines[-1].sequence if lines else after
-    if last < status.last_sequence:
-        # Committed since the lines were read, and perhaps nothing else tells of it.
-        more = wire.lines_after(conversation_id, last, html=html)
-        if len(more) == wire.EVENTS_A_READ:
-            return Page(tuple(frames([*lines, *more])))
-        lines += [line for line in more if line.sequence <= status.last_sequence]
+    if len(lines) == wire.EVENTS_A_READ:
+        return Page(tuple(frames(lines)))
+    lines = [line for line in lines if line.sequence <= status.last_sequence]
     # An observation costs nothing, and the sum grows with the calls: 0.3 ms at 1,000.
     is_free = bool(lines) and all(line.kind == "observation" for line in lines)
     return Page(tuple(frames(lines)), status, "" if is_free else usage_frame(conversation_id))

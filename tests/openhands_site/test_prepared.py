@@ -1,18 +1,20 @@
 """Prepared queries do what the querysets do that they are made from, with each call's own values."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from threading import Thread
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from django.db.models import BigIntegerField, Count, TextField, UUIDField
 from django.db.models.functions import Cast, Now
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from conversations.models import Conversation, Event, LLMCall
-from openhands_site.prepared import Parameter, PreparedInsert, PreparedRead, PreparedUpdate
+from openhands_site.prepared import Parameter, PreparedInsert, PreparedRead, PreparedUpdate, rows_of
 
 pytestmark = pytest.mark.django_db
 ID = Parameter("id", UUIDField())
@@ -62,6 +64,34 @@ def test_objects_are_whole_models(conversations: list[Conversation]) -> None:
     found.title = "Renamed"
     found.save()
     assert Conversation.objects.get(pk=found.pk).title == "Renamed"
+
+
+def test_what_was_left_out_is_read_when_it_is_asked_for(conversations: list[Conversation]) -> None:
+    read = PreparedRead(lambda: Conversation.objects.filter(pk=ID).only("title"))
+    [found] = read.objects(id=conversations[2].pk)
+    assert "max_steps" in found.get_deferred_fields()
+    assert (found.pk, found.title, found.max_steps) == (conversations[2].pk, "Task 2", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_reads_of_several_kinds_at_once(conversations: list[Conversation], in_transaction: bool) -> None:
+    titles = PreparedRead(lambda: Conversation.objects.filter(pk=ID).values_list("id", "title"))
+    several = PreparedRead(lambda: Conversation.objects.filter(pk__in=[ID]))
+    rename = PreparedUpdate(lambda: Conversation.objects.filter(pk=ID), "title")
+    first, second, _ = (each.pk for each in conversations)
+    with transaction.atomic() if in_transaction else nullcontext():
+        rename.send(id=first, title="50% of 'it'; done")
+        found = rows_of(
+            (titles, {"id": first}),
+            (titles, {"id": uuid4()}),
+            (several, {"id": second}),
+            (titles, {"id": second}),
+        )
+    assert found[0] == [(first, "50% of 'it'; done")]
+    assert found[1] == []
+    assert several.made_of(found[2]) == [conversations[1]]
+    assert found[3] == [(second, "Task 1")]
 
 
 def test_sums_of_nothing_are_no_row(conversations: list[Conversation]) -> None:

@@ -2,7 +2,7 @@
 
 BEGIN waits for the statement after it, and what nobody asks the result of (`send_later`) for the next one or for COMMIT;
 together they are one message of PostgreSQL's simple query protocol, which may hold several statements. A transaction
-that locks a row, inserts and updates is 2 messages in place of 5.
+that locks a row, inserts and updates is 2 messages in place of 5. Reads that belong together are one (`fetch_each`).
 """
 
 # What a backend is made of is not in the stubs.
@@ -49,10 +49,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.in_atomic_block:
             self.ensure_connection()
             self.validate_no_broken_transaction()
-            self._waiting.append(self.connection.cursor().mogrify(sql, parameters))
+            self._waiting.append(self._filled(sql, parameters))
         else:
             with self.cursor() as cursor:
                 cursor.execute(sql, parameters)
+
+    def fetch_each(self, statements: list[tuple[str, Any]]) -> list[list[tuple[Any, ...]]]:
+        """The rows of each, asked in one message."""
+        self.ensure_connection()
+        self._send_waiting()
+        with self.cursor() as cursor:
+            cursor.execute("; ".join(self._filled(*statement) for statement in statements))
+            found = [cursor.fetchall()]
+            while cursor.nextset():
+                found.append(cursor.fetchall())
+        return found
+
+    def _filled(self, sql: str, parameters: Any) -> str:
+        with self.wrap_database_errors:
+            return str(self.connection.cursor().mogrify(sql, parameters))
 
     @property
     def pool(self) -> Any:

@@ -17,3 +17,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Now, for SQLite is asked without a way there and back."""
         with self.cursor() as cursor:
             cursor.execute(sql, parameters)
+
+    def fetch_each(self, statements: list[tuple[str, Any]]) -> list[list[tuple[Any, ...]]]:
+        """The rows of each, one after the other."""
+        with self.cursor() as cursor:
+            return [list(cursor.execute(sql, parameters).fetchall()) for sql, parameters in statements]

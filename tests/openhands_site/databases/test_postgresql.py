@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from psycopg_pool import ConnectionPool
 
@@ -76,6 +76,22 @@ def test_the_result_is_that_of_the_statement_itself(conversation: Conversation) 
         insert(conversation, 4)
         assert [event.sequence for event in Event.objects.order_by("sequence").iterator()] == [1, 2, 3, 4]
     assert Event.objects.count() == 4
+
+
+def test_reads_that_belong_together_are_one_message(conversation: Conversation) -> None:
+    said = messages(
+        lambda: own.fetch_each([("SELECT %s", [1]), ("SELECT 2 WHERE false", []), ("SELECT 3", [])])
+    )
+    assert len(said) == 1
+    assert own.fetch_each([("SELECT %s", [1]), ("SELECT 2 WHERE false", [])]) == [[(1,)], []]
+
+
+def test_what_the_driver_refuses_is_an_error_of_djangos(conversation: Conversation) -> None:
+    statement = ("SELECT %s", ["a NUL: \x00"])
+    with pytest.raises(DataError), transaction.atomic():
+        own.send_later(*statement)
+    with pytest.raises(DataError):
+        own.fetch_each([statement])
 
 
 def test_many_at_once_come_after_what_waits(conversation: Conversation) -> None:
