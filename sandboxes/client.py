@@ -4,10 +4,11 @@ an action goes on where its caller went away, and the same `put_action` joins it
 import asyncio
 import atexit
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -16,7 +17,7 @@ import aiohttp
 from django.conf import settings
 
 from sandboxes.errors import ActionRefused, BootChanged, Discarded, FenceTooOld, Unreachable
-from sandboxes.protocol import ActionRequest, Health, Part, Refusal, Result
+from sandboxes.protocol import STORED, ActionRequest, Health, Part, Refusal, Result
 
 CONNECT_SECONDS = 3
 SHORT_SECONDS = 10  # for every request that is not for as long as the sandbox lives
@@ -52,13 +53,17 @@ async def health(reachable: Reachable) -> Health:
         raise Unreachable(f"Something else answers in the sandbox's place: {error}") from error
 
 
-async def put_action(reachable: Reachable, action_id: UUID, request: ActionRequest) -> Result:
+async def put_action(
+    reachable: Reachable, action_id: UUID, request: ActionRequest, *, stored: UUID | None = None
+) -> Result:
     """Runs the action, or joins it, or returns its stored result; waits as long as it takes, while the sandbox lives.
+    Says along with it that the result of `stored`, another action, is stored, as `discard_action` does.
 
     Raises Unreachable, BootChanged, FenceTooOld or Discarded. What the sandbox cannot accept for its form or size is
     a result that the model can mend.
     """
-    put = _request("PUT", reachable, f"/actions/{action_id}", _LONG, request.to_json())
+    headers = {STORED: str(stored)} if stored else {}
+    put = _request("PUT", reachable, f"/actions/{action_id}", _LONG, request.to_json(), headers)
     try:
         async with _while_it_answers(reachable), put as response:
             return Result.from_json(await response.json())
@@ -133,9 +138,14 @@ async def _request(
     path: str,
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
+    more_headers: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     begun = asyncio.get_running_loop().time()
-    headers = {"Authorization": f"Bearer {reachable.key}", "Content-Type": "application/json"}
+    headers = {
+        "Authorization": f"Bearer {reachable.key}",
+        "Content-Type": "application/json",
+        **more_headers,
+    }
     try:
         async with _session().request(
             method, reachable.url + path, data=_stream(body), headers=headers, timeout=timeout

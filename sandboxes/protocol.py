@@ -12,6 +12,9 @@ The protocol is HTTP with JSON bodies and `Authorization: Bearer <key>` on every
     POST   /actions/{id}/interrupt   202, ends a running action; repeatable
     DELETE /actions/{id}             204, "its result is stored": frees it; repeatable
 
+A `PUT` may have the header `Stored: {id}`, which does for that other action what DELETE does: who goes from action to
+action need not ask twice for each (docs/adr/0009).
+
 Any request may also get a Refusal with 400 `bad_request`, 401 `unauthorized`, 413 `bad_request` (too large).
 
 `PUT` is idempotent: asked again, it answers the stored result or joins the running action. An id that was
@@ -24,6 +27,7 @@ from typing import Any, Dict, List, Literal, Optional
 Outcome = Literal["ok", "error", "interrupted"]
 RefusalCode = Literal["boot_changed", "fence_too_old", "discarded", "bad_request", "unauthorized"]
 
+STORED = "Stored"
 # What arguments of `terminal` may be, wherever they are judged: the name of a session, the seconds of `timeout`, above 0,
 # and a command that is a key pressed with Ctrl.
 SESSION_NAME = r"^[A-Za-z0-9_-]{1,32}$"

@@ -41,6 +41,7 @@ class Executor:
         self.sandbox_id: UUID | None = holder.conversation.sandbox_id
         self._reachable: client.Reachable | None = None
         self._maybe_sent: set[UUID] = set()
+        self._untold: UUID | None = None  # the action whose result is stored and still kept in the sandbox
         self._silence = 0.0  # for how many seconds a life that goes on has been asked and has not answered
 
     def take_over(self) -> None:
@@ -73,6 +74,11 @@ class Executor:
     def give_up(self, opened: OpenAction) -> None:
         """Records that nobody will know how the action ended."""
         self._observe(opened, "lost")
+
+    def finish(self) -> None:
+        """Nothing more is executed: what went along with each next action is said by itself."""
+        if self._untold and self._reachable:
+            async_thread.run(client.discard_action(self._reachable, self._untold))
 
     def execute(self, opened: OpenAction) -> None:
         """Ends with an observation, or leaves the action open for the loop's next move: a stop was ordered, or the
@@ -111,7 +117,8 @@ class Executor:
         fault_points.reach("agent-action-unsent")
         # The sandbox refuses an old fence only once it has seen the new one, and after a stop none need come.
         self.holder.require_lease()
-        future = async_thread.run(client.put_action(reachable, opened.id, request))
+        put = client.put_action(reachable, opened.id, request, stored=self._untold)
+        future = async_thread.run(put)
         if not wait_for(future, self.holder, self.inbox, leave_at_shutdown=True):
             return self._interrupt(opened, reachable, future)
         return self._conclude(opened, reachable, future)
@@ -209,7 +216,7 @@ class Executor:
             reachable.boot_id,
         )
         fault_points.reach("agent-action-stored")
-        async_thread.run(client.discard_action(reachable, opened.id))
+        self._untold = opened.id  # what was untold before went with the request that had this result
 
     def _part(self, part: protocol.Part) -> Part:
         if part.type == "image":

@@ -95,6 +95,8 @@ class Agent:
                     return
         except ShutdownError:
             pass
+        finally:
+            self.executor.finish()
         self.holder.leave()
 
     def step(self) -> bool:

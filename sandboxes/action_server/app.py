@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from sandboxes.protocol import ActionRequest, Health, Refusal, RefusalCode
+from sandboxes.protocol import STORED, ActionRequest, Health, Refusal, RefusalCode
 
 from .actions import Actions
 from .errors import Refused
@@ -36,17 +36,20 @@ def create_app(*, key: str, boot_id: str, actions: Actions, max_body: int) -> we
         return web.json_response(Health(boot_id, uptime_seconds=uptime, running_actions=running).to_json())
 
     async def put_action(request: web.Request) -> web.Response:
-        task = actions.submit(_action_id(request), await _action_request(request))
+        action_id, wanted = _id(request.match_info["id"]), await _action_request(request)
+        if STORED in request.headers:
+            actions.discard(_id(request.headers[STORED]))
+        task = actions.submit(action_id, wanted)
         # The client may go away; the action goes on, and it can ask again.
         result = await asyncio.shield(task)
         return web.json_response(result.to_json())
 
     async def interrupt_action(request: web.Request) -> web.Response:
-        actions.interrupt(_action_id(request))
+        actions.interrupt(_id(request.match_info["id"]))
         return web.Response(status=202)
 
     async def delete_action(request: web.Request) -> web.Response:
-        actions.discard(_action_id(request))
+        actions.discard(_id(request.match_info["id"]))
         return web.Response(status=204)
 
     app = web.Application(middlewares=[_refusals(key.encode())], client_max_size=max_body)
@@ -76,9 +79,9 @@ def _refusals(key: bytes) -> Middleware:
     return middleware
 
 
-def _action_id(request: web.Request) -> bytes:
+def _id(text: str) -> bytes:
     try:
-        return uuid.UUID(request.match_info["id"]).bytes
+        return uuid.UUID(text).bytes
     except ValueError as error:
         raise Refused("bad_request", "An action's id is a UUID.") from error
 

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import (
@@ -25,6 +26,11 @@ from conversations.agent.loop import passes
 from conversations.llm.base import Delta, OnDelta, Reply, Request, ToolCall, Usage
 from conversations.llm.errors import LLMError
 from conversations.models import LLMCall
+from openhands_site import async_thread
+from sandboxes import client
+from sandboxes import services as sandboxes
+from sandboxes.errors import Discarded
+from sandboxes.protocol import ActionRequest
 from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
 from tests.fakes.models import Held, ScriptedTurns, Turn, call, calls
 from tests.stopwatch import Stopwatch
@@ -66,6 +72,27 @@ def test_parallel_calls_run_in_order_and_each_gets_its_observation(owner: User) 
     observed = [event.payload["action_id"] for event in events if event.kind == "observation"]
     assert actions == observed
     assert len(actions) == 4
+
+
+def test_after_a_turn_the_sandbox_keeps_no_result_that_is_stored(owner: User) -> None:
+    commands = [call("terminal", command=f"true {n}") for n in range(3)]
+    conversation = work(start(owner, [calls(*commands), calls(call("terminal", command="true")), FINISH]))
+    assert conversation.sandbox_id
+    reachable = sandboxes.reach(sandbox_id=conversation.sandbox_id)
+    assert reachable
+    actions = [event.pk for event in log_of(conversation) if event.payload.get("tool") == "terminal"]
+    assert len(actions) == 4
+
+    def is_kept(action_id: UUID) -> bool:
+        again = ActionRequest(str(conversation.pk), reachable.boot_id, 10**6, "terminal", {"command": "true"})
+        try:
+            async_thread.run(client.put_action(reachable, action_id, again)).result(10)
+        except Discarded:
+            return False
+        return True
+
+    assert [is_kept(each) for each in actions[:3]] == [False] * 3
+    until(lambda: not is_kept(actions[3]))
 
 
 def test_a_malformed_call_becomes_an_error_that_the_model_can_mend(owner: User) -> None:

@@ -67,11 +67,19 @@ class Server:
         self.boot_id = self.announced["boot_id"]
 
     def request(
-        self, method: str, path: str, body: Any = None, key: str | None = KEY, timeout: float = 60
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        key: str | None = KEY,
+        timeout: float = 60,
+        stored: str | None = None,
     ) -> tuple[int, Any]:
         """One request on a connection of its own; `body` is JSON unless it is bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.announced["port"], timeout=timeout)
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        if stored is not None:
+            headers["Stored"] = stored
         data = body if isinstance(body, bytes) or body is None else json.dumps(body)
         with closing(connection):
             connection.request(method, path, data, headers)

@@ -103,6 +103,24 @@ def test_deleting_a_stored_result_makes_its_id_unusable(conversation: Conversati
     assert conversation.server.request("PUT", path(action_id), body)[0] == 410
 
 
+def test_the_next_action_can_say_that_the_result_of_another_is_stored(conversation: Conversation) -> None:
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    body = conversation.body("terminal", {"command": "true"})
+    request = conversation.server.request
+    for _ in range(2):  # it may be asked again
+        assert request("PUT", path(first), body)[0] == 200
+    for _ in range(2):
+        assert request("PUT", path(second), body, stored=first)[0] == 200
+    assert request("PUT", path(first), body)[0] == 410
+
+
+def test_nothing_runs_where_it_is_not_said_what_is_stored(conversation: Conversation) -> None:
+    body = conversation.body("terminal", {"command": "touch must-not-exist"})
+    status, answer = conversation.server.request("PUT", path(), body, stored="everything")
+    assert (status, answer["code"]) == (400, "bad_request")
+    assert not (conversation.server.workspace / "must-not-exist").exists()
+
+
 @pytest.mark.parametrize(
     "change",
     [
