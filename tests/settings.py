@@ -3,11 +3,21 @@
 They stand outside the package of the product's settings, which reads the environment when it is imported.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("OPENHANDS_HOME", tempfile.mkdtemp(prefix="openhands-tests-"))
+
+def _folder_for_now(prefix: str) -> str:
+    folder = tempfile.mkdtemp(prefix=prefix)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+if "OPENHANDS_HOME" not in os.environ:
+    os.environ["OPENHANDS_HOME"] = _folder_for_now("openhands-tests-")
 os.environ.setdefault("SANDBOX_BACKEND", "memory")
 # Of its own for every process that runs tests: sandboxes' users come from it, and strays under them are ended.
 os.environ["OPENHANDS_INSTALLATION_ID"] = f"tests-{os.getpid()}"
@@ -16,7 +26,7 @@ from openhands_site.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
-STATIC_ROOT = Path(tempfile.mkdtemp(prefix="openhands-tests-static-"))  # WhiteNoise warns where there is none
+STATIC_ROOT = Path(_folder_for_now("openhands-tests-static-"))  # WhiteNoise warns where there is none
 HINTS_SINK = "tests.fakes.hints.CollectingSink"
 LLM_FACTORIES = {**LLM_FACTORIES, "turns": "tests.fakes.models.create"}  # noqa: F405
 DATABASES["default"].setdefault("TEST", {})  # noqa: F405
