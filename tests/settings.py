@@ -22,7 +22,7 @@ os.environ.setdefault("SANDBOX_BACKEND", "memory")
 # Of its own for every process that runs tests: sandboxes' users come from it, and strays under them are ended.
 os.environ["OPENHANDS_INSTALLATION_ID"] = f"tests-{os.getpid()}"
 
-from openhands_site.settings import *  # noqa: F403
+from openhands_site.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
