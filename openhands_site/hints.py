@@ -6,6 +6,7 @@ for Redis. What does not fit, or cannot be sent, is dropped: sweeps and polls co
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import structlog
@@ -44,22 +45,22 @@ class RedisSink:
 
 class _Outbox:
     def __init__(self) -> None:
-        self.queue: queue.Queue[tuple[str, str, Any]] = queue.Queue(QUEUE_LIMIT)
+        self.queue: queue.Queue[tuple[Callable[[str, Any], None], str, Any]] = queue.Queue(QUEUE_LIMIT)
         self.sink = cast(Sink, import_string(settings.HINTS_SINK)())
-        threading.Thread(target=self.empty, name="hints", daemon=True).start()
+        threading.Thread(target=self.drain, name="hints", daemon=True).start()
 
-    def put(self, verb: str, name: str, body: Any) -> None:
+    def put(self, send: Callable[[str, Any], None], name: str, body: Any) -> None:
         try:
-            self.queue.put_nowait((verb, name, body))
+            self.queue.put_nowait((send, name, body))
         except queue.Full:
             log.warning("a hint was dropped, the queue is full", hint=name)
 
-    def empty(self) -> None:
+    def drain(self) -> None:
         failing = False
         while True:
-            verb, name, body = self.queue.get()
+            send, name, body = self.queue.get()
             try:
-                (self.sink.enqueue if verb == "enqueue" else self.sink.publish)(name, body)
+                send(name, body)
             except Exception as error:  # noqa: BLE001 - a hint's loss is never an error of ours
                 if not failing:
                     log.warning("hints are being lost", hint=name, error=str(error))
@@ -75,9 +76,11 @@ def _outbox() -> _Outbox:
 
 def enqueue(task: str, *args: str) -> None:
     """Asks a worker to run the task soon. Call it on commit; it never waits and never raises."""
-    _outbox().put("enqueue", task, args)
+    outbox = _outbox()
+    outbox.put(outbox.sink.enqueue, task, args)
 
 
 def publish(channel: str, message: str) -> None:
     """Tells whoever listens on the channel. Call it on commit; it never waits and never raises."""
-    _outbox().put("publish", channel, message)
+    outbox = _outbox()
+    outbox.put(outbox.sink.publish, channel, message)

@@ -1,8 +1,8 @@
 """Queries whose SQL Django makes once for a process, for the few that run with every event.
 
 A short query of an indexed row takes SQLite 0.03 ms and Django 0.3 to 1.8 ms, nearly all of it to make the same SQL
-anew. Prepared, what a socket reads after an event takes 0.6 ms instead of 3, and what a step writes 1 instead of 2.5
-(`make bench-compare`). The queries stay querysets, so models and both databases are Django's matter as ever.
+anew; what came of it is in docs/performance.md. The queries stay querysets, so models and both databases are Django's
+matter as ever.
 """
 
 from collections.abc import Callable, Sequence

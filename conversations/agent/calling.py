@@ -18,7 +18,7 @@ from conversations.llm import registry, usage
 from conversations.llm.base import Model, Reply, Request, ToolCall
 from conversations.llm.errors import LLMError
 from conversations.models import Conversation, LLMCall
-from conversations.timeline import Draft
+from conversations.timeline import Draft, LeaseLostError
 from conversations.tools.registry import TOOLS
 from openhands_site import async_thread, fault_points
 
@@ -60,6 +60,11 @@ class ModelCaller:
             return _as_event(error, None)
         call_id = self._open_call(self._model)
         fault_points.reach("agent-call-opened")
+        try:
+            self.holder.require_lease()  # after the row was written, for that may have waited, too
+        except (LeaseLostError, Conversation.DoesNotExist):
+            usage.settle_call(call_id=call_id, status=LLMCall.Status.FAILED, error="It was not made.")
+            raise
         deltas = DeltaStream(self.holder.id, call_id)
         context = self.holder.history.context
         request = Request(list(context.messages), context.tools)
@@ -87,17 +92,21 @@ class ModelCaller:
         return registry.create(registry.choose(conversation.owner, conversation.model))
 
     def _open_call(self, model: Model) -> UUID:
-        self.holder.require_lease()
         try:
             return usage.open_call(conversation_id=self.holder.id, fence=self.holder.fence, model=model)
         except IntegrityError as error:
+            if Conversation.objects.filter(pk=self.holder.id).exists():
+                raise
             raise Conversation.DoesNotExist from error
 
     def _keep(self, call_id: UUID, reply: Reply, read_until: int, boot_id: str | None) -> Error | None:
         fault_points.reach("agent-reply-received")
 
-        def settle() -> list[Draft]:
+        def settle() -> None:
             usage.settle_call(call_id=call_id, status=LLMCall.Status.DONE, reply=reply)
+
+        def settled() -> list[Draft]:
+            settle()
             return reply_drafts(call_id, reply, read_until, boot_id)
 
         self.cost += float(reply.usage.cost or Decimal(0))
@@ -108,7 +117,7 @@ class ModelCaller:
                 code="empty_reply", message=message, fault="provider", retryable=True, call_id=call_id
             )
         try:
-            self.holder.append_made(settle)
+            self.holder.append_made(settled)
         except Exception:
             settle()  # the money is spent whether or not the lease still holds
             raise

@@ -42,7 +42,7 @@ class DeltaStream:
         return "".join(self._texts)
 
     def end(self) -> None:
-        """The reply is there, and its events say it all: what has not been told of it need not be."""
+        """The reply is there, or was cut; its events say it all, and what has not been told of it need not be."""
         self._is_over = True
 
     def _flush(self) -> None:

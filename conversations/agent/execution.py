@@ -76,7 +76,7 @@ class Executor:
         self._observe(opened, "lost")
 
     def finish(self) -> None:
-        """Nothing more is executed: what went along with each next action is said by itself."""
+        """The turn ends: that the last result is stored is said alone, for there is no next action to go with."""
         if self._untold and self._reachable:
             async_thread.run(client.discard_action(self._reachable, self._untold))
 

@@ -19,8 +19,8 @@ from conversations.texts import StoredTexts
 from conversations.timeline import Draft
 from openhands_site import fault_points
 
-# For how long after a look at the fence the lease counts as ours. Together with the third of WORKER_DEAD_AFTER that the
-# last heartbeat may be old, it is less than the whole, which is a second or more: so long nobody is called dead.
+# For how long after a look at the fence the lease counts as ours. A heartbeat may be a third of WORKER_DEAD_AFTER old, which
+# is a second or more: 0.33 s and this are less than 1 s, so nobody has called us dead meanwhile.
 FENCE_TRUSTED_SECONDS = 0.5
 
 

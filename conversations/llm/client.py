@@ -148,7 +148,7 @@ class LiteLLMModel:
                         usage = await _usage_at_the_end(answer)
                     if usage and answer.received_finish_reason:
                         # All was read. LiteLLM would now gather the reply again, for its own log and for a usage of
-                        # its own: more than half of a call's CPU at 10 steps and at 1,000, for it walks all messages.
+                        # its own: half of a call's CPU or more, at 10 steps and at 1,000, for it walks all messages.
                         break
             finally:
                 await answer.aclose()

@@ -58,7 +58,7 @@ class Spend:
 
 
 def open_call(*, conversation_id: UUID, fence: int, model: Model) -> UUID:
-    """A row for a call about to be made by the lease's holder. Raises IntegrityError where the conversation is gone."""
+    """A row for a call about to be made. Raises IntegrityError where the conversation is gone."""
     call = LLMCall(conversation_id=conversation_id, fence=fence, model=model.name, route=model.route)
     _insert.send(call)
     return call.pk

@@ -62,7 +62,8 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.replayed = False
         self.is_cut_off = False
         self.feed: reader.Feed | None = None
-        self.read_at: int | None = None
+        self.read_version: int | None = None
+        self.usage_known_at: int | None = None
         self.window = Window()
         self.woken, self.doubted = asyncio.Event(), asyncio.Event()
         self.deltas: list[str] = []
@@ -192,16 +193,17 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def catch_up(self, feed: reader.Feed) -> None:
         """Sends what follows the cursor, to the end of the log or of the window.
 
-        `read_at` is the feed's version at which the log was last read to its end. It is taken before the read, so what
+        `read_version` is the feed's at which the log was last read to its end. It is taken before the read, so what
         is told of meanwhile is read next; and where nothing is told of, a delta or a `seen` has nothing read.
+        `usage_known_at` is the cursor at which the client last knew the usage.
         """
-        while self.is_open and not self.window.is_full and self.read_at != feed.version:
+        while self.is_open and not self.window.is_full and self.read_version != feed.version:
             version = feed.version
-            page = await feed.read(self.cursor, self.html)
+            page = await feed.read(self.cursor, self.html, self.usage_known_at == self.cursor)
             if page.gone:
                 await self.shut(NOT_VISIBLE)
             elif await self.pass_on(page) and page.status:
-                self.read_at = version
+                self.read_version = version
 
     async def pass_on(self, page: Page) -> bool:
         """Sends the page; False where the window is full."""
@@ -214,6 +216,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if page.status:
             # A client can be ahead of a log that came back from a backup.
             self.cursor = min(self.cursor, page.status.last_sequence)
+            self.usage_known_at = self.cursor
             if not self.replayed:
                 self.replayed = True
                 await self.send(json.dumps({"type": "replayed", "sequence": self.cursor}))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from conversations import wire
@@ -26,8 +26,8 @@ class Frame:
 class Page:
     """What one read found: frames after a cursor and, with the end of the log reached, status and usage.
 
-    `status` is None where more follows, `usage` empty where nothing was spent; `gone` says that there is no such
-    conversation any more.
+    `status` is None where more follows, `usage` empty where more follows or the reader knows it already; `gone` says that
+    there is no such conversation any more.
     """
 
     frames: tuple[Frame, ...]
@@ -36,25 +36,32 @@ class Page:
     gone: bool = False
 
 
-def read_page(conversation_id: UUID, after: int, html: bool) -> Page:
-    """One read for a socket whose cursor is `after`. The frames hold what the status counts: no more, no less."""
+def read_page(conversation_id: UUID, after: int, html: bool, knows_usage: bool) -> Page:
+    """One read for a socket whose cursor is `after`; `knows_usage` says that it was told the usage as it was there."""
     status, lines = wire.status_and_lines(conversation_id, after, html=html)
+    page = page_of(status, lines)
+    # An observation costs nothing, and the sum grows with the calls: 0.3 ms at 1,000.
+    costs_nothing = bool(lines) and all(line.kind == "observation" for line in lines)
+    if page.status is None or (knows_usage and costs_nothing):
+        return page
+    return replace(page, usage=usage_frame(conversation_id))
+
+
+def page_of(status: Status | None, lines: list[Line]) -> Page:
+    """The frames hold what the status counts, no more and no less; what came after it is left to the next read. Pure."""
     if status is None:
         return Page((), gone=True)
     if len(lines) == wire.EVENTS_A_READ:
         return Page(tuple(frames(lines)))
-    lines = [line for line in lines if line.sequence <= status.last_sequence]
-    # An observation costs nothing, and the sum grows with the calls: 0.3 ms at 1,000.
-    is_free = bool(lines) and all(line.kind == "observation" for line in lines)
-    return Page(tuple(frames(lines)), status, "" if is_free else usage_frame(conversation_id))
+    return Page(tuple(frames(line for line in lines if line.sequence <= status.last_sequence)), status)
 
 
 def frames(lines: Iterable[Line]) -> Iterator[Frame]:
-    """The lines in frames of EVENTS_A_READ at most, and of about FRAME_CHARACTERS."""
+    """The lines in frames of about FRAME_CHARACTERS."""
     held: list[Line] = []
     length = 0
     for line in lines:
-        if held and (len(held) == wire.EVENTS_A_READ or length + len(line.json) > FRAME_CHARACTERS):
+        if held and length + len(line.json) > FRAME_CHARACTERS:
             yield _frame(held)
             held, length = [], 0
         held.append(line)

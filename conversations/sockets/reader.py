@@ -58,26 +58,26 @@ class Feed:
         # What the last poll found, and every read since: where one of them is not how things stand, some socket may
         # not know. One status, set by whoever read last, would hide from a socket what only another has read.
         self.statuses: set[Status | None] = set()
-        self._reads: dict[tuple[int, bool, int], asyncio.Future[Page]] = {}
+        self._reads: dict[tuple[int, bool, bool, int], asyncio.Future[Page]] = {}
 
     def changed(self) -> None:
         self.version += 1
         for watcher in self.watchers:
             watcher.wake()
 
-    async def read(self, after: int, html: bool) -> Page:
-        """What follows `after`. All who ask for the same between two changes share one read."""
-        key = (after, html, self.version)
+    async def read(self, after: int, html: bool, knows_usage: bool) -> Page:
+        """As `pages.read_page`. All who ask for the same between two changes share one read."""
+        key = (after, html, knows_usage, self.version)
         read = self._reads.get(key)
         if read is None:
             read = asyncio.ensure_future(
-                in_thread(_threads, pages.read_page, self.conversation_id, after, html)
+                in_thread(_threads, pages.read_page, self.conversation_id, after, html, knows_usage)
             )
             self._reads[key] = read
             read.add_done_callback(lambda done: self._finish(key, done))
         return await asyncio.shield(read)
 
-    def _finish(self, key: tuple[int, bool, int], read: "asyncio.Future[Page]") -> None:
+    def _finish(self, key: tuple[int, bool, bool, int], read: "asyncio.Future[Page]") -> None:
         del self._reads[key]
         # Asked for here, an error is not reported a second time where every socket that waited has gone.
         if not read.cancelled() and not read.exception() and (status := read.result().status):

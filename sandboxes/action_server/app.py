@@ -36,10 +36,10 @@ def create_app(*, key: str, boot_id: str, actions: Actions, max_body: int) -> we
         return web.json_response(Health(boot_id, uptime_seconds=uptime, running_actions=running).to_json())
 
     async def put_action(request: web.Request) -> web.Response:
-        action_id, wanted = _id(request.match_info["id"]), await _action_request(request)
+        action_id = _id(request.match_info["id"])
         if STORED in request.headers:
             actions.discard(_id(request.headers[STORED]))
-        task = actions.submit(action_id, wanted)
+        task = actions.submit(action_id, await _action_request(request))
         # The client may go away; the action goes on, and it can ask again.
         result = await asyncio.shield(task)
         return web.json_response(result.to_json())

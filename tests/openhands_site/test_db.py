@@ -3,6 +3,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
@@ -41,6 +42,12 @@ def first_connection() -> Iterator[None]:
     connection.close()
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]
+
+
+def test_what_fails_at_a_later_row_is_an_error_of_djangos_too() -> None:
+    own: Any = connection
+    with pytest.raises(OperationalError):
+        own.fetch_each([("SELECT json(value) FROM (SELECT '1' AS value UNION ALL SELECT '{')", [])])
 
 
 def test_what_is_not_worth_a_wait_fails_at_once_and_the_rest_waits_as_before(owner: User, lock: None) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool
 
-# One that worked so short a while ago is taken for whole. When the server restarts, this is how old the last answers are
-# of connections that fail once.
+# A connection that worked so short a while ago is taken for whole. After a restart of the server such a one fails once.
 TRUSTED_SECONDS = 0.1
 
 

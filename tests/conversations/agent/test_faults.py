@@ -13,13 +13,13 @@ from accounts.models import User
 from conversations import services
 from conversations.agent import inbox as inboxes
 from conversations.agent.holder import FENCE_TRUSTED_SECONDS, Holder
-from conversations.models import Conversation, Event
+from conversations.models import Conversation, Event, LLMCall
 from openhands_site.workers.models import Worker
 from sandboxes import size_watch
 from sandboxes.backends import memory
 from sandboxes.models import Runtime, Sandbox
 from tests.conversations.agent.driver import kinds, log_of, start, until, work, work_beside, worker
-from tests.fakes.models import call, calls
+from tests.fakes.models import ScriptedTurns, call, calls
 from tests.faults.points import Points
 from tests.stopwatch import Stopwatch
 
@@ -45,6 +45,23 @@ def test_a_sandbox_that_dies_under_an_action_loses_it_and_comes_back(owner: User
     assert outcomes(conversation) == ["lost", "ok", "ok"]
     boots = {event.payload["boot_id"] for event in log_of(conversation) if event.payload.get("boot_id")}
     assert len(boots) == 2
+
+
+def test_a_worker_that_was_taken_for_dead_before_its_call_does_not_make_it(
+    owner: User, points: Points
+) -> None:
+    model = ScriptedTurns([FINISH])
+    conversation = services.start_conversation(owner=owner, text="Do it", model=model.name)
+    points.arm("agent-call-opened")
+    frozen = work_beside(conversation)
+    points.await_reached("agent-call-opened")
+    time.sleep(FENCE_TRUSTED_SECONDS)
+    bury(conversation)
+    assert work(conversation).agent_state == "finished"
+    points.release("agent-call-opened")
+    frozen.join(10)
+    assert len(model.requests) == 1
+    assert sorted(LLMCall.objects.values_list("status", flat=True)) == ["done", "estimated"]
 
 
 def test_another_worker_joins_the_action_of_a_dead_one_and_the_dead_one_writes_nothing(owner: User) -> None:

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from accounts.models import User
 from accounts.services import create_api_key, revoke_api_key
 from conversations import timeline, wire
-from conversations.events import Message
+from conversations.events import Message, Observation
 from conversations.models import Conversation, Event
 from conversations.services import delete_conversation
 from conversations.sockets import consumers, reader, window
@@ -221,6 +221,18 @@ async def test_it_goes_on_after_the_sequence_that_the_client_has(
         assert [event["sequence"] for event in events_of(frames)] == list(range(101, last + 1))
 
 
+@pytest.mark.parametrize("known", [0, 200])
+async def test_the_usage_is_told_also_where_what_is_new_is_an_observation_alone(
+    conversation: Conversation, key: str, say: Say, known: int
+) -> None:
+    await say(*(str(n) for n in range(200 - conversation.last_sequence)))
+    seen = Draft(Observation(action_id=uuid4(), outcome="ok"), "sandbox")
+    await in_database(timeline.append, conversation.pk, seen)
+    async with SocketClient(conversation.pk, key=key, query=f"after={known}") as client:
+        frames = await client.until("usage")
+        assert [event["sequence"] for event in events_of(frames)] == list(range(known + 1, 202))
+
+
 async def test_a_client_ahead_of_the_log_hears_what_comes_next(
     redis_process: RedisProcess, conversation: Conversation, key: str, say: Say
 ) -> None:
@@ -358,9 +370,9 @@ class CountedFeed(reader.Feed):
     reads = 0
     meanwhile: Callable[[], Awaitable[object]] | None = None
 
-    async def read(self, after: int, html: bool) -> Page:
+    async def read(self, after: int, html: bool, knows_usage: bool) -> Page:
         self.reads += 1
-        page = await super().read(after, html)
+        page = await super().read(after, html, knows_usage)
         if self.meanwhile:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()

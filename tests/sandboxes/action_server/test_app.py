@@ -114,6 +114,14 @@ def test_the_next_action_can_say_that_the_result_of_another_is_stored(conversati
     assert request("PUT", path(first), body)[0] == 410
 
 
+def test_it_is_said_also_with_a_body_that_is_refused(conversation: Conversation) -> None:
+    stored = str(uuid.uuid4())
+    conversation.act("terminal", stored, command="true")
+    assert conversation.server.request("PUT", path(), b"{", stored=stored)[0] == 400
+    body = conversation.body("terminal", {"command": "true"})
+    assert conversation.server.request("PUT", path(stored), body)[0] == 410
+
+
 def test_nothing_runs_where_it_is_not_said_what_is_stored(conversation: Conversation) -> None:
     body = conversation.body("terminal", {"command": "touch must-not-exist"})
     status, answer = conversation.server.request("PUT", path(), body, stored="everything")
