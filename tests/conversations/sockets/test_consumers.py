@@ -223,11 +223,11 @@ async def test_it_goes_on_after_the_sequence_that_the_client_has(
 
 @pytest.mark.parametrize("known", [0, 200])
 async def test_the_usage_is_told_also_where_what_is_new_is_an_observation_alone(
-    conversation: Conversation, key: str, say: Say, known: int
+    conversation: Conversation, key: str, known: int
 ) -> None:
-    await say(*(str(n) for n in range(200 - conversation.last_sequence)))
+    said = [Draft(Message(text=str(n)), "agent") for n in range(200 - conversation.last_sequence)]
     seen = Draft(Observation(action_id=uuid4(), outcome="ok"), "sandbox")
-    await in_database(timeline.append, conversation.pk, seen)
+    await in_database(timeline.append, conversation.pk, *said, seen)
     async with SocketClient(conversation.pk, key=key, query=f"after={known}") as client:
         frames = await client.until("usage")
         assert [event["sequence"] for event in events_of(frames)] == list(range(known + 1, 202))
