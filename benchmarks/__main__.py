@@ -93,7 +93,7 @@ def _measure(name: str, module: ModuleType, bench: Bench) -> Iterator[Measuremen
     print(f"{name} …", file=sys.stderr, flush=True)
     for measurement in module.measure(bench):
         assert isinstance(measurement, (Figure, Breakdown))
-        print(f"  {report.line(measurement.to_json())}", file=sys.stderr, flush=True)
+        print(f"  {report.line(measurement.as_json())}", file=sys.stderr, flush=True)
         yield measurement
     print(f"  ({time.monotonic() - begun:.0f} s)", file=sys.stderr, flush=True)
 

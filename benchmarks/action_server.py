@@ -43,7 +43,7 @@ class ActionServer:
         self._process.wait(10)
 
     @property
-    def megabytes(self) -> float:
+    def resident_megabytes(self) -> float:
         return Process(self._process.pid, 0, "").resident_megabytes
 
     def run(self, command: str) -> float:

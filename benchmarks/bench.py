@@ -22,7 +22,7 @@ from benchmarks import postgres
 from benchmarks.machine import ROOT, Process, free_port, processes
 from benchmarks.watching import Watchers
 
-START_SECONDS, STOP_SECONDS, REST_SECONDS = 60, 60, 900
+START_SECONDS, STOP_SECONDS, SETTLE_SECONDS = 60, 60, 900
 # The product reads these; what stands in the environment of whoever measures must not count.
 FOREIGN = ("OPENHANDS_", "LLM_", "SANDBOX_", "DJANGO_", "DATABASE_", "REDIS_", "LOG_")
 SETTLED = {"idle", "finished", "error", "stuck", "limit_reached", "stopped"}
@@ -193,7 +193,7 @@ class Installation:
     def release(self, count: int, over: float = 0.0) -> float:
         """Lets those go on that were filed as held, once so many of them have come to their first call: all in one
         moment, or spread evenly over so many seconds. Returns when that was."""
-        deadline = time.monotonic() + REST_SECONDS
+        deadline = time.monotonic() + SETTLE_SECONDS
         while httpx.get(f"{self.provider_url}/held", trust_env=False).json() < count:
             assert time.monotonic() < deadline, "the conversations did not all come to their first call"
             time.sleep(0.1)
@@ -245,7 +245,7 @@ def task(steps: int, milliseconds: int, mark: str) -> dict[str, object]:
 
 
 def wait_until_settled(
-    api: httpx.Client, *conversations: Conversation, seconds: float = REST_SECONDS
+    api: httpx.Client, *conversations: Conversation, seconds: float = SETTLE_SECONDS
 ) -> None:
     """Returns when all have finished; looks seldom, so as not to be a load of its own."""
     deadline = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Two commits side by side: `python -m benchmarks.compare BASE [name …]`, or `make bench-compare BASE=<commit>`.
+"""This tree and BASE side by side: `python -m benchmarks.compare BASE [name …]`, or `make bench-compare BASE=<commit>`.
 
 BASE's product is checked out in a temporary folder and given this harness, so that both are measured in the same way.
 The two are measured by turns, for a machine changes with the hour; what counts are the ratios of their medians.

@@ -18,12 +18,17 @@ def percentile(samples: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
+def all_at_work(moments: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """From the first moment of whoever began last to the last of whoever ended first. Pure."""
+    return max(each[0] for each in moments), min(each[-1] for each in moments)
+
+
 @dataclass(frozen=True)
 class Figure:
     """`runs` holds the samples of each run in `unit`, in the order in which they were taken.
 
     `aim` is what the figure `judged_by` should not exceed (with `more_is_better`: not fall below). `tenfold_of` names
-    the figure whose load is a tenth of this one's.
+    the figure with a tenth as many (sockets, conversations, steps).
     """
 
     name: str
@@ -56,7 +61,7 @@ class Figure:
         values = [percentile(run, SHARES[self.judged_by]) for run in self.runs]
         return min(values), max(values)
 
-    def to_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         samples = self.samples
         return {
             "name": self.name,
@@ -88,7 +93,7 @@ class Breakdown:
     def total(self) -> float:
         return sum(self.parts.values())
 
-    def to_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return {"name": self.name, "unit": self.unit, "parts": self.parts, "total": self.total}
 
 

@@ -61,8 +61,7 @@ def conversations(count: str) -> list[str]:
 
 def events(conversation_id: str, count: str) -> int:
     """As many events as a task leaves: what the agent says, does and sees, with the calls that they cost."""
-    first: list[Draft] = [Draft(Message(text=TEXT), "user")]
-    written = len(timeline.append(UUID(conversation_id), *first))
+    written = len(timeline.append(UUID(conversation_id), Draft(Message(text=TEXT), "user")))
     while written < int(count):
         drafts: list[Draft] = []
         calls = [_call(conversation_id) for _ in range(BATCH // 2)]
@@ -102,9 +101,11 @@ def _call(conversation_id: str) -> LLMCall:
     )
 
 
-def fill(count: str, events_each: str) -> int:
-    """So many conversations of some other months with so many events each; the database makes the rows itself."""
-    made, each = conversations(count), int(events_each)
+def fill(count: str, events_each: str) -> None:
+    """So many conversations more with so many events each; the database makes the rows itself. Those that are there
+    without an event get theirs, too."""
+    conversations(count)
+    each = int(events_each)
     payload = json.dumps({"v": 1, "text": TEXT})
     vendor = connection.vendor
     series, new_id = SERIES[vendor], NEW_ID[vendor]
@@ -120,7 +121,6 @@ def fill(count: str, events_each: str) -> int:
             "UPDATE conversations_conversation SET last_sequence = %s WHERE last_sequence = 0", [each]
         )
     _analyse()
-    return len(made)
 
 
 def append(count: str, interval: str, *conversation_ids: str) -> list[tuple[str, int, float]]:

@@ -53,7 +53,7 @@ class Process:
     command: str
 
     @property
-    def megabytes(self) -> float:
+    def proportional_megabytes(self) -> float:
         """Its share of memory: pages that it has in common with others count in part."""
         rollup = Path(f"/proc/{self.pid}/smaps_rollup")
         with suppress(OSError):

@@ -9,11 +9,14 @@ from typing import Self
 
 
 class Probe:
-    """Asks for the paths in turn, at a steady pace, while the `with` lasts; `times` are in milliseconds."""
+    """Asks for the paths in turn while the `with` lasts. `times` are in milliseconds from the moment at which each request
+    was due, every `interval` seconds: one that keeps others waiting counts for them, too."""
 
-    def __init__(self, port: int, headers: dict[str, str], paths: Sequence[str], pause: float = 0.05) -> None:
+    def __init__(
+        self, port: int, headers: dict[str, str], paths: Sequence[str], interval: float = 0.05
+    ) -> None:
         self.times: list[float] = []
-        self._port, self._headers, self._paths, self._pause = port, headers, paths, pause
+        self._port, self._headers, self._paths, self._interval = port, headers, paths, interval
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
@@ -27,10 +30,13 @@ class Probe:
 
     def _ask(self) -> None:
         connection = http.client.HTTPConnection("localhost", self._port, timeout=30)
+        due = time.perf_counter()
         for path in itertools.cycle(self._paths):
-            if self._ended.wait(self._pause):
+            due += self._interval
+            if self._ended.wait(max(0.0, due - time.perf_counter())):
                 break
-            self.times.append(timed(connection, path, self._headers))
+            timed(connection, path, self._headers)
+            self.times.append((time.perf_counter() - due) * 1000)
         connection.close()
 
 

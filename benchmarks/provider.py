@@ -29,17 +29,17 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.held = bytearray()
+        self.received = bytearray()
 
     def data_received(self, data: bytes) -> None:
-        self.held += data
-        head, separator, _ = self.held.partition(b"\r\n\r\n")
+        self.received += data
+        head, separator, _ = self.received.partition(b"\r\n\r\n")
         if not separator:
             return
         length = LENGTH.search(head)
         size = len(head) + 4 + (int(length[1]) if length else 0)
-        if len(self.held) >= size:
-            request, self.held = bytes(self.held[:size]), self.held[size:]
+        if len(self.received) >= size:
+            request, self.received = bytes(self.received[:size]), self.received[size:]
             self.answer(request)
 
     def answer(self, request: bytes) -> None:

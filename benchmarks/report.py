@@ -32,7 +32,7 @@ class Results:
         return cls({"made_at": now, "commit": machine.commit(ROOT), "machine": machine.describe()})
 
     def add(self, database: str, measurement: Measurement) -> None:
-        self.databases.setdefault(database, []).append(measurement.to_json())
+        self.databases.setdefault(database, []).append(measurement.as_json())
 
     def as_json(self) -> dict[str, Any]:
         return {**self.about, "databases": self.databases}
@@ -74,10 +74,10 @@ def _verdict(row: Row) -> str:
 
 
 def _growth(row: Row, others: dict[str, Row]) -> str:
+    """The statistic that this figure is judged by, of it and of the one with a tenth as many."""
     smaller = others.get(row["tenfold_of"])
-    if smaller is None or not smaller["value"]:
-        return ""
-    return f"{row['value'] / smaller['value']:.2f} times at 10 times the load"
+    before = smaller and smaller[row["judged_by"]]
+    return f"{row['value'] / before:.2f} times with ten times as many" if before else ""
 
 
 def _figures(rows: list[Row]) -> dict[str, Row]:

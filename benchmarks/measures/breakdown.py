@@ -65,7 +65,8 @@ def _spent(installation: Installation) -> dict[str, float]:
 
 
 def _steps(installation: Installation) -> list[Step]:
-    """All but the first, which holds what comes before it, and the last, which is the end of the turn."""
+    """All but the two at the beginning, in which the sandbox is waited for and the log says `running`, and the two at the
+    end, in which the task is finished and the lease given up."""
     lines = (installation.home / "steps.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines][2:-2]
 

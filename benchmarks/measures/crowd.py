@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from benchmarks.bench import Bench, Installation, observed, wait_until_settled
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, all_at_work
 
 LATENCY = 2  # seconds
 OWN = ("web", "agent worker", "background worker", "redis", "supervisor")
@@ -49,12 +49,12 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 def _megabytes(installation: Installation) -> float:
     found = installation.processes()
-    return sum(found[role].megabytes for role in OWN if role in found)
+    return sum(found[role].proportional_megabytes for role in OWN if role in found)
 
 
 def added_to_steps(written: Sequence[Sequence[float]], latency: float) -> list[float]:
     """Milliseconds beyond the model's of each step taken while all conversations were at work. Pure."""
-    begin, end = max(times[0] for times in written), min(times[-1] for times in written)
+    begin, end = all_at_work(written)
     return [
         (later - earlier - latency) * 1000
         for times in written

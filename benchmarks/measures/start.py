@@ -37,7 +37,7 @@ def _action_server(bench: Bench) -> Iterator[Figure]:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, ActionServer(Path(folder)) as server:
             server.run("true")
             ready.append([server.ready_milliseconds])
-            memory.append([server.megabytes])
+            memory.append([server.resident_megabytes])
     yield Figure("action server ready", "ms", ready, aim=300)
     yield Figure("memory of an action server", "MB", memory, aim=40)
 

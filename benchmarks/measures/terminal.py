@@ -29,9 +29,9 @@ def measure(bench: Bench) -> Iterator[Figure]:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, ActionServer(Path(folder)) as server:
             server.run("true")
             for name, (command, count, _) in COMMANDS.items():
-                before = server.megabytes
+                before = server.resident_megabytes
                 taken[name].append([server.run(command) for _ in range(bench.count(count, 3))])
-            grown.append([server.megabytes - before])
+            grown.append([server.resident_megabytes - before])
             taken["100 MB of lines"].append([server.run(LINES) for _ in range(bench.count(3, 1))])
     bound = [[_bare_pseudoterminal() for _ in range(bench.count(3, 1))] for _ in range(bench.runs)]
     yield Figure("the bound: 100 MB through a bare pseudo-terminal, thrown away", "ms", bound)

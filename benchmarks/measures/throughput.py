@@ -4,7 +4,7 @@ second, and how long a person who looks at pages waits meanwhile."""
 from collections.abc import Iterator
 
 from benchmarks.bench import Bench, observed, wait_until_settled
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, all_at_work
 from benchmarks.probe import Probe
 
 AT_ONCE = 10
@@ -34,6 +34,6 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 def rate(written: list[list[float]]) -> float:
     """Steps a second while all of the conversations were at work. Pure."""
-    begin, end = max(times[0] for times in written), min(times[-1] for times in written)
+    begin, end = all_at_work(written)
     steps = sum(begin <= at < end for times in written for at in times)
     return steps / (end - begin)

@@ -21,7 +21,6 @@ DECIDING = "deciding and folding"
 HAND_OVER = "hand-over between threads"
 MODEL = "model client, with the provider"
 TERMINAL = "terminal over HTTP"
-ELSEWHERE = {"complete": MODEL, "put_action": TERMINAL}
 
 
 class Clock(threading.local):
@@ -75,8 +74,8 @@ def put_on() -> None:
     ModelCaller._open_call = _within("database: call opened")(ModelCaller._open_call)  # type: ignore[method-assign]
     usage.settle_call = _within("database: call settled")(usage.settle_call)
     Inbox.wait = _wait(Inbox.wait)  # type: ignore[method-assign]
-    LiteLLMModel.complete = _elsewhere("complete")(LiteLLMModel.complete)  # type: ignore[method-assign]
-    client.put_action = _elsewhere("put_action")(client.put_action)
+    LiteLLMModel.complete = _elsewhere(MODEL)(LiteLLMModel.complete)  # type: ignore[method-assign]
+    client.put_action = _elsewhere(TERMINAL)(client.put_action)
     Executor.execute = _within("carrying out, without the wait")(Executor.execute)  # type: ignore[method-assign]
 
 
@@ -123,7 +122,7 @@ def _within(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return decorate
 
 
-def _elsewhere(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _elsewhere(part: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(coroutine: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(coroutine)
         async def timed(*args: Any, **kwargs: Any) -> Any:
@@ -131,7 +130,7 @@ def _elsewhere(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             try:
                 return await coroutine(*args, **kwargs)
             finally:
-                _spent[ELSEWHERE[name]] = time.perf_counter() - begun
+                _spent[part] = time.perf_counter() - begun
 
         return timed
 

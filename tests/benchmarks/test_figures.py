@@ -34,5 +34,5 @@ def test_the_spread_is_over_runs_and_of_a_single_run_its_quartiles() -> None:
 
 
 def test_the_parts_of_a_breakdown_add_up() -> None:
-    told = Breakdown("a step", "ms", {"model": 3.5, "database": 1.25}).to_json()
+    told = Breakdown("a step", "ms", {"model": 3.5, "database": 1.25}).as_json()
     assert told["total"] == 4.75
