@@ -6,14 +6,14 @@ events, keeps the columns that repeat the log in step, and tells on commit that 
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import UUIDField
+from django.db import IntegrityError, transaction
+from django.db.models import BigIntegerField, Subquery, UUIDField
 from django.utils import timezone
 
 from conversations import blobs
@@ -32,6 +32,7 @@ from openhands_site.prepared import Parameter, PreparedInsert, PreparedRead, Pre
 
 TASK = "conversations.tasks.run_agent"
 PAYLOAD_LIMIT = 64 * 1024  # bytes of JSON
+_CHANGES_THE_ROW = AgentStateChanged | TitleChanged | Control  # beyond that the log has grown
 # Where a payload's long texts stand; these may be moved to a blob.
 LONG_FIELDS = {
     "message": ("text",),
@@ -52,7 +53,22 @@ _WRITTEN = (
 )
 _lock = PreparedRead(lambda: _THIS.only("sandbox", *_WRITTEN).select_for_update())
 _update = PreparedUpdate(lambda: _THIS, *_WRITTEN)
-_insert = PreparedInsert(Event, "id", "conversation", "sequence", "kind", "source", "payload", "created_at")
+_COLUMNS = ("id", "sequence", "kind", "source", "payload", "created_at")
+_insert = PreparedInsert(Event, "conversation", *_COLUMNS)
+# The same under a condition, for `extend`: where the fence is another, or the last event, there is no such conversation.
+_HELD = Conversation.objects.filter(
+    pk=Parameter("conversation_id", UUIDField()), lease_fence=Parameter("fence", BigIntegerField())
+)
+_grow = PreparedUpdate(
+    lambda: _HELD.filter(last_sequence=Parameter("after", BigIntegerField())), "last_sequence", "updated_at"
+)
+_insert_held = PreparedInsert(
+    Event,
+    *_COLUMNS,
+    conversation_id=Subquery(
+        _HELD.filter(last_sequence=Parameter("last_sequence", BigIntegerField())).values("pk")
+    ),
+)
 
 
 class LeaseLostError(Exception):
@@ -97,9 +113,8 @@ def write(conversation: Conversation, *drafts: Draft, wake: bool = False) -> lis
     if wake and conversation.due_since is None:
         conversation.due_since = now
     _update.send(**vars(conversation))
-    _tell_on_commit(
-        conversation, ordered=any(isinstance(draft.payload, Control) for draft in drafts), wake=wake
-    )
+    ordered = any(isinstance(draft.payload, Control) for draft in drafts)
+    _tell_on_commit(conversation.pk, conversation.last_sequence, ordered=ordered, wake=wake)
     return events
 
 
@@ -109,6 +124,39 @@ def append(
     """`lock` and `write` in one transaction."""
     with transaction.atomic():
         return write(lock(conversation_id, fence=fence), *drafts, wake=wake)
+
+
+def extend(
+    conversation_id: UUID, drafts: Sequence[Draft], *, fence: int, after: int, also: Callable[[], object]
+) -> list[Event] | None:
+    """Appends for the holder of the lease, who has read the log up to `after`, without a look at the row before: one
+    message to the database in place of two. `also` runs in the same transaction and may write rows.
+
+    Returns None, with nothing stored, where the fence or the last event is another, which `lock` would tell, or where
+    the events need more than that: a change of state, or a blob. In READ COMMITTED the update waits for whoever holds
+    the row and looks again; where it then changes nothing, each event either refers to no conversation or has the
+    sequence of another's, and the database takes neither.
+    """
+    now = timezone.now()
+    events = []
+    for sequence, draft in enumerate(drafts, after + 1):
+        payload, excess = _measured(dump(draft.payload))
+        if excess > 0 or isinstance(draft.payload, _CHANGES_THE_ROW):
+            return None
+        events.append(_event(conversation_id, sequence, draft, payload, now))
+    last = after + len(events)
+    try:
+        with transaction.atomic(durable=True):
+            _grow.send(
+                conversation_id=conversation_id, fence=fence, after=after, last_sequence=last, updated_at=now
+            )
+            for event in events:
+                _insert_held.send(event, fence=fence, last_sequence=last)
+            also()
+            _tell_on_commit(conversation_id, last)
+    except IntegrityError:
+        return None
+    return events
 
 
 def after(conversation_id: UUID, sequence: int) -> list[Event]:
@@ -126,27 +174,27 @@ def _place(conversation: Conversation, draft: Draft, now: datetime) -> Event:
         conversation.title = payload.title
     elif isinstance(payload, Control):
         conversation.last_order_sequence = conversation.last_sequence
+    stored = fit(conversation.pk, payload.kind, dump(payload))
+    return _event(conversation.pk, conversation.last_sequence, draft, stored, now)
+
+
+def _event(
+    conversation_id: UUID, sequence: int, draft: Draft, payload: dict[str, Any], now: datetime
+) -> Event:
     return Event(
         id=draft.id,
-        conversation=conversation,
-        sequence=conversation.last_sequence,
-        kind=payload.kind,
+        conversation_id=conversation_id,
+        sequence=sequence,
+        kind=draft.payload.kind,
         source=draft.source,
-        payload=fit(conversation.pk, payload.kind, dump(payload)),
+        payload=payload,
         created_at=now,
     )
 
 
 def fit(conversation_id: UUID, kind: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload within PAYLOAD_LIMIT: its longest texts become blobs, the longest first.
-
-    What no database takes into JSON is replaced: a NUL, and halves of surrogate pairs, which models and commands do
-    produce.
-    """
-    encoded = json.dumps(payload)
-    if "\\u0000" in encoded or "\\ud" in encoded:
-        payload = _storable(payload)
-    excess = len(encoded) - PAYLOAD_LIMIT
+    """The payload within PAYLOAD_LIMIT: its longest texts become blobs, the longest first."""
+    payload, excess = _measured(payload)
     for holder, key in sorted(_long_texts(kind, payload), key=_length, reverse=True):
         if excess <= 0:
             break
@@ -155,6 +203,18 @@ def fit(conversation_id: UUID, kind: str, payload: dict[str, Any]) -> dict[str, 
     if excess > 0:
         raise PayloadTooLargeError(f"a {kind} event is {excess} bytes over {PAYLOAD_LIMIT}")
     return payload
+
+
+def _measured(payload: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """The payload, and how far it is beyond PAYLOAD_LIMIT.
+
+    What no database takes into JSON is replaced: a NUL, and halves of surrogate pairs, which models and commands do
+    produce.
+    """
+    encoded = json.dumps(payload)
+    if "\\u0000" in encoded or "\\ud" in encoded:
+        payload = _storable(payload)
+    return payload, len(encoded) - PAYLOAD_LIMIT
 
 
 def is_storable(text: str) -> bool:
@@ -189,15 +249,15 @@ def _to_blob(conversation_id: UUID, value: Any) -> dict[str, Any]:
     return blobs.store(conversation_id, data, media_type).model_dump(mode="json")
 
 
-def _tell_on_commit(conversation: Conversation, *, ordered: bool, wake: bool) -> None:
-    conversation_id, sequence = str(conversation.pk), conversation.last_sequence
-
+def _tell_on_commit(
+    conversation_id: UUID, sequence: int, *, ordered: bool = False, wake: bool = False
+) -> None:
     def tell() -> None:
         hints.publish(redis_client.events_channel(conversation_id), json.dumps({"at": sequence}))
         if ordered:
-            hints.publish(redis_client.orders_channel(), conversation_id)
+            hints.publish(redis_client.orders_channel(), str(conversation_id))
         if wake:
-            hints.enqueue(TASK, conversation_id)
+            hints.enqueue(TASK, str(conversation_id))
 
     transaction.on_commit(tell)
 

@@ -117,21 +117,24 @@ class PreparedUpdate:
 
 
 class PreparedInsert:
-    """Rows of `model` with the fields `names`; the others get what the database gives them. Errors as PreparedUpdate's."""
+    """Rows of `model` with the fields `names`, and those of `assigned` set to that; the others get what the database gives
+    them. Errors as PreparedUpdate's."""
 
-    def __init__(self, model: type[Model], *names: str) -> None:
+    def __init__(self, model: type[Model], *names: str, **assigned: Any) -> None:
         def compiled() -> tuple[str, Sequence[Any]]:
             query: Any = InsertQuery(model)
             parameters = _parameters(model, names).values()
-            row = model(**{parameter.name: parameter for parameter in parameters})
-            query.insert_values([model._meta.get_field(name) for name in names], [row])
+            row = model(**{parameter.name: parameter for parameter in parameters}, **assigned)
+            fields = [model._meta.get_field(name.removesuffix("_id")) for name in (*names, *assigned)]
+            query.insert_values(fields, [row])
             ((sql, found),) = query.get_compiler(connection=connection).as_sql()
             return sql, found
 
         self._statement = _Statement(compiled)
 
-    def send(self, row: Model) -> None:
-        self._statement.send(vars(row))
+    def send(self, row: Model, **more: Any) -> None:
+        """`more` is what expressions among the assigned ask for beyond the row's own values."""
+        self._statement.send({**vars(row), **more})
 
 
 def _parameters(model: type[Model], names: Sequence[str]) -> dict[str, Parameter]:

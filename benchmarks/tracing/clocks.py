@@ -70,7 +70,7 @@ def put_on() -> None:
 
     Agent.work = _turn(Agent.work)  # type: ignore[method-assign]
     Agent.step = _step(Agent.step)  # type: ignore[method-assign]
-    Holder.append_made = _within("database: events written")(Holder.append_made)  # type: ignore[method-assign]
+    Holder.append = _within("database: events written")(Holder.append)  # type: ignore[method-assign]
     ModelCaller._open_call = _within("database: call opened")(ModelCaller._open_call)  # type: ignore[method-assign]
     usage.settle_call = _within("database: call settled")(usage.settle_call)
     Inbox.wait = _wait(Inbox.wait)  # type: ignore[method-assign]

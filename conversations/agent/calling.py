@@ -105,10 +105,6 @@ class ModelCaller:
         def settle() -> None:
             usage.settle_call(call_id=call_id, status=LLMCall.Status.DONE, reply=reply)
 
-        def settled() -> list[Draft]:
-            settle()
-            return reply_drafts(call_id, reply, read_until, boot_id)
-
         self.cost += float(reply.usage.cost or Decimal(0))
         if not reply.tool_calls and not reply.text.strip():
             settle()
@@ -117,7 +113,7 @@ class ModelCaller:
                 code="empty_reply", message=message, fault="provider", retryable=True, call_id=call_id
             )
         try:
-            self.holder.append_made(settled)
+            self.holder.append(*reply_drafts(call_id, reply, read_until, boot_id), also=settle)
         except Exception:
             settle()  # the money is spent whether or not the lease still holds
             raise

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
 from typing import Any
 from uuid import UUID, uuid4
@@ -208,19 +208,21 @@ class Executor:
     ) -> None:
         fault_points.reach("agent-action-done")
         self._silence = 0.0
-        self._append(
-            opened,
-            outcome,
-            lambda: [self._part(part) for part in result.content],
-            result.meta,
-            reachable.boot_id,
-        )
+
+        def observed() -> list[Draft]:
+            content = [self._part(part) for part in result.content]
+            return [_observation(opened, outcome, content, result.meta, reachable.boot_id)]
+
+        if any(part.type == "image" for part in result.content):
+            self.holder.append_locked(observed)
+        else:
+            self.holder.append(*observed())
+        self._maybe_sent.discard(opened.id)
         fault_points.reach("agent-action-stored")
         self._untold = opened.id  # what was untold before went with the request that had this result
 
     def _part(self, part: protocol.Part) -> Part:
         if part.type == "image":
-            # A deletion waits for the lock that is held here, and takes the file along.
             return ImagePart(image=blobs.store(self.holder.id, b64decode(part.data), part.media_type))
         return TextPart(text=part.text)
 
@@ -234,28 +236,19 @@ class Executor:
         boot_id: str | None = None,
     ) -> None:
         content: list[Part] = [TextPart(text=text)] if text else []
-        self._append(opened, outcome, lambda: content, meta or {}, boot_id)
-
-    def _append(
-        self,
-        opened: OpenAction,
-        outcome: Outcome,
-        content: Callable[[], list[Part]],
-        meta: dict[str, Any],
-        boot_id: str | None,
-    ) -> None:
-        """`content` may store what it gives; see `Holder.append_made`."""
-        tool = TOOLS.get(opened.action.tool)
-        source: Source = "sandbox" if tool and tool.runs_in_sandbox else "system"
-
-        def observed() -> list[Draft]:
-            observation = Observation(
-                action_id=opened.id, outcome=outcome, content=content(), meta=meta, boot_id=boot_id
-            )
-            return [Draft(observation, source)]
-
-        self.holder.append_made(observed)
+        self.holder.append(_observation(opened, outcome, content, meta or {}, boot_id))
         self._maybe_sent.discard(opened.id)
+
+
+def _observation(
+    opened: OpenAction, outcome: Outcome, content: list[Part], meta: dict[str, Any], boot_id: str | None
+) -> Draft:
+    tool = TOOLS.get(opened.action.tool)
+    source: Source = "sandbox" if tool and tool.runs_in_sandbox else "system"
+    observation = Observation(
+        action_id=opened.id, outcome=outcome, content=content, meta=meta, boot_id=boot_id
+    )
+    return Draft(observation, source)
 
 
 async def _end(

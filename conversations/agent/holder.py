@@ -52,22 +52,33 @@ class Holder:
         """Folds what others appended since."""
         self._fold(timeline.after(self.id, self.history.cursor))
 
-    def append(self, *drafts: Draft) -> None:
-        self.append_made(lambda: drafts)
+    def append(self, *drafts: Draft, also: Callable[[], None] = lambda: None) -> None:
+        """`also` writes rows that are kept or lost with the events; it may be called again after a first call was undone."""
 
-    def append_made(self, make: Callable[[], Sequence[Draft]]) -> None:
-        """What `make` gives. It runs in the same transaction, with the conversation locked: what it stores is kept or
-        lost with the events."""
+        def made() -> Sequence[Draft]:
+            fault_points.reach("agent-writing")
+            also()
+            transaction.on_commit(lambda: fault_points.reach("agent-appended"))
+            return drafts
+
+        begun = time.monotonic()
+        events = timeline.extend(self.id, drafts, fence=self.fence, after=self.history.cursor, also=made)
+        if events is None:
+            self.append_locked(made)
+            return
+        self._fence_seen_at = begun
+        self._fold_own(events, drafts)
+
+    def append_locked(self, make: Callable[[], Sequence[Draft]]) -> None:
+        """What `make` gives, which runs in the same transaction, with the conversation locked: what it stores is kept or lost
+        with the events, and a deletion, which waits for the lock, finds also the files."""
         with transaction.atomic(durable=True):
             conversation = self._lock()
             foreign = self._foreign(conversation)
-            fault_points.reach("agent-writing")
             drafts = make()
             events = timeline.write(conversation, *drafts)
-            transaction.on_commit(lambda: fault_points.reach("agent-appended"))
         self._fold(foreign)
-        for event, draft in zip(events, drafts, strict=True):
-            self.history.apply(event, draft.payload)
+        self._fold_own(events, drafts)
 
     def rest(self, state: AgentState | None, reason: str = "", cost: float = 0.0) -> bool:
         """Gives the lease up in `state`, unless something unread came in: that is folded instead, and False
@@ -115,6 +126,10 @@ class Holder:
         if conversation.last_sequence == self.history.cursor:
             return []
         return timeline.after(self.id, self.history.cursor)
+
+    def _fold_own(self, events: Sequence[Event], drafts: Sequence[Draft]) -> None:
+        for event, draft in zip(events, drafts, strict=True):
+            self.history.apply(event, draft.payload)
 
     def _fold(self, events: list[Event]) -> None:
         for event in events:

@@ -21,7 +21,7 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 # Python ignores these; a command must find them as any program does, or `yes | head` complains.
 _SIGNALS_TO_RESTORE = [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
-_TERM_SECONDS = 1.0
+_TERM_SECONDS = 2.0
 _KILL_SECONDS = 5.0
 
 
@@ -160,7 +160,7 @@ class Children:
                 on_exit(code if code >= 0 else 128 - code)
 
     async def end_all(self) -> None:
-        """End every descendant, politely for a second, then for certain; nothing can be started any more."""
+        """End every descendant, politely for two seconds, then for certain; nothing can be started any more."""
         self._is_ending = True
         polite = tree([os.getpid()], processes()).keys() - {os.getpid()}
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT):
