@@ -58,6 +58,15 @@ def test_an_event_is_two_messages(conversation: Conversation) -> None:
     assert Event.objects.get().payload["text"] == "Hello"
 
 
+def test_events_of_the_leases_holder_are_one_message(conversation: Conversation) -> None:
+    drafts = [Draft(Message(text=text), "agent") for text in ("Hello", "World")]
+    said = messages(lambda: timeline.extend(conversation.pk, drafts, fence=0, after=0, also=lambda: None))
+    assert len(said) == 1
+    assert said[0].startswith("BEGIN; UPDATE")
+    assert said[0].rstrip().rstrip('"').endswith("COMMIT")
+    assert Event.objects.count() == 2
+
+
 def test_nothing_done_is_nothing_said() -> None:
     def nothing() -> None:
         with transaction.atomic():
