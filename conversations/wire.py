@@ -17,7 +17,6 @@ from django.db.models import (
     BigIntegerField,
     BooleanField,
     Case,
-    Exists,
     OuterRef,
     Q,
     QuerySet,
@@ -32,7 +31,7 @@ from django.db.models.functions import Cast
 from conversations.models import Conversation, Event
 from conversations.rendering.events import render_event
 from openhands_site.prepared import Parameter, PreparedRead, rows_of
-from openhands_site.workers.models import Worker
+from openhands_site.workers.models import is_live
 from sandboxes.models import Runtime
 
 EVENTS_A_READ = 200
@@ -151,11 +150,10 @@ def _status(rows: Sequence[tuple[Any, ...]]) -> Status | None:
 
 
 def _states() -> "QuerySet[Conversation, tuple[Any, ...]]":
-    held = Exists(Worker.objects.live().filter(pk=OuterRef("lease_worker_id")))
     isolation = Runtime.objects.filter(sandbox=OuterRef("sandbox_id"), ended_at=None).values("isolation")
     rows = Conversation.objects.annotate(
         queued=Case(
-            When(Q(due_since__isnull=False) & ~held, then=Value(True)),
+            When(Q(due_since__isnull=False) & ~is_live("lease_worker__"), then=Value(True)),
             default=Value(False),
             output_field=BooleanField(),
         ),

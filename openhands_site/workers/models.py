@@ -27,10 +27,14 @@ def blind_after() -> timedelta:
     return 2 * heartbeat_every()
 
 
+def is_live(worker: str = "") -> models.Q:
+    """Whether a worker's heartbeat is young enough, by the database's clock; `worker` is the way to it, as `lease_worker__`."""
+    return models.Q(**{f"{worker}last_seen__gt": Now() - dead_after()})
+
+
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def live(self) -> "WorkerQuerySet":
-        """Those whose heartbeat is young enough, by the database's clock."""
-        return self.filter(last_seen__gt=Now() - dead_after())
+        return self.filter(is_live())
 
     def judges(self) -> "WorkerQuerySet":
         """Those who may say of others that they are dead: they live, and were not blind of late; nor are they now, when
