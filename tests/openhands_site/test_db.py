@@ -60,8 +60,10 @@ def test_what_is_not_worth_a_wait_fails_at_once_and_the_rest_waits_as_before(own
 
 
 def test_one_thread_waiting_for_the_lock_again_holds_up_no_other(first_connection: None, lock: None) -> None:
-    db.wait_at_most(2)
+    db.wait_at_most(4)
     failures = []
+    gc.collect()
+    gc.freeze()  # what other tests have left takes the collector a second by itself
 
     def write() -> None:
         try:
@@ -79,10 +81,11 @@ def test_one_thread_waiting_for_the_lock_again_holds_up_no_other(first_connectio
         time.sleep(0.5)
         begun = time.monotonic()
         gc.collect()
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 2
         assert not waiting.done()
         waiting.result()
         threads.submit(connections.close_all)
+    gc.unfreeze()
 
 
 def test_a_process_that_answers_people_waits_less(first_connection: None) -> None:
