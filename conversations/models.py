@@ -60,7 +60,7 @@ class Conversation(Leased):
 
 
 class Event(models.Model):
-    """One line of a conversation's log; written by `timeline.write` alone, never changed."""
+    """One line of a conversation's log; written by the timeline alone, never changed."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events", db_index=False)

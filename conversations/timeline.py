@@ -1,7 +1,8 @@
 """The event log of a conversation, and the only writer of it.
 
-Everything that happens to a conversation goes through `write`, under the conversation's row lock: it numbers the
-events, keeps the columns that repeat the log in step, and tells on commit that the log has grown.
+Everything that happens to a conversation goes through `write`, under the conversation's row lock, or through `extend`,
+whose update is the lock: they number the events, keep the columns that repeat the log in step, and tell on commit that
+the log has grown.
 """
 
 import json
@@ -12,8 +13,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import BigIntegerField, Subquery, UUIDField
+from django.db import transaction
+from django.db.models import BigIntegerField, UUIDField
 from django.utils import timezone
 
 from conversations import blobs
@@ -53,22 +54,14 @@ _WRITTEN = (
 )
 _lock = PreparedRead(lambda: _THIS.only("sandbox", *_WRITTEN).select_for_update())
 _update = PreparedUpdate(lambda: _THIS, *_WRITTEN)
-_COLUMNS = ("id", "sequence", "kind", "source", "payload", "created_at")
-_insert = PreparedInsert(Event, "conversation", *_COLUMNS)
-# The same under a condition, for `extend`: where the fence is another, or the last event, there is no such conversation.
-_HELD = Conversation.objects.filter(
-    pk=Parameter("conversation_id", UUIDField()), lease_fence=Parameter("fence", BigIntegerField())
-)
 _grow = PreparedUpdate(
-    lambda: _HELD.filter(last_sequence=Parameter("after", BigIntegerField())), "last_sequence", "updated_at"
-)
-_insert_held = PreparedInsert(
-    Event,
-    *_COLUMNS,
-    conversation_id=Subquery(
-        _HELD.filter(last_sequence=Parameter("last_sequence", BigIntegerField())).values("pk")
+    lambda: _THIS.filter(
+        lease_fence=Parameter("fence", BigIntegerField()), last_sequence=Parameter("after", BigIntegerField())
     ),
+    "last_sequence",
+    "updated_at",
 )
+_insert = PreparedInsert(Event, "id", "conversation", "sequence", "kind", "source", "payload", "created_at")
 
 
 class LeaseLostError(Exception):
@@ -129,13 +122,12 @@ def append(
 def extend(
     conversation_id: UUID, drafts: Sequence[Draft], *, fence: int, after: int, also: Callable[[], object]
 ) -> list[Event] | None:
-    """Appends for the holder of the lease, who has read the log up to `after`, without a look at the row before: one
-    message to the database in place of two. `also` runs in the same transaction and may write rows.
+    """Appends for the holder of the lease, who has read the log up to `after`, without a look at the row before: that
+    fence and last event are those is the condition of its update. `also` runs in the same transaction, may write rows,
+    and is not called otherwise.
 
     Returns None, with nothing stored, where the fence or the last event is another, which `lock` would tell, or where
-    the events need more than that: a change of state, or a blob. In READ COMMITTED the update waits for whoever holds
-    the row and looks again; where it then changes nothing, each event either refers to no conversation or has the
-    sequence of another's, and the database takes neither.
+    the events need more than that: a change of state, or a blob.
     """
     now = timezone.now()
     events = []
@@ -145,17 +137,13 @@ def extend(
             return None
         events.append(_event(conversation_id, sequence, draft, payload, now))
     last = after + len(events)
-    try:
-        with transaction.atomic(durable=True):
-            _grow.send(
-                conversation_id=conversation_id, fence=fence, after=after, last_sequence=last, updated_at=now
-            )
-            for event in events:
-                _insert_held.send(event, fence=fence, last_sequence=last)
-            also()
-            _tell_on_commit(conversation_id, last)
-    except IntegrityError:
-        return None
+    with transaction.atomic(durable=True):
+        if not _grow.count(id=conversation_id, fence=fence, after=after, last_sequence=last, updated_at=now):
+            return None
+        for event in events:
+            _insert.send(event)
+        _tell_on_commit(conversation_id, last)
+        also()
     return events
 
 

@@ -41,6 +41,12 @@ class _Statement:
             cursor.execute(*self.filled(given, own))
             return list(cursor.fetchall())
 
+    def count(self, given: dict[str, Any]) -> int:
+        own: Any = connections[DEFAULT_DB_ALIAS]
+        with own.cursor() as cursor:
+            cursor.execute(*self.filled(given, own))
+            return int(cursor.rowcount)
+
     def send(self, given: dict[str, Any]) -> None:
         """Nobody asks what came of it: an error may come with a later statement, at the latest with COMMIT."""
         own: Any = connections[DEFAULT_DB_ALIAS]
@@ -115,26 +121,27 @@ class PreparedUpdate:
         """A foreign key is given by the name of its column, as `conversation_id`."""
         self._statement.send(given)
 
+    def count(self, **given: Any) -> int:
+        """The same, at once; returns how many rows it changed."""
+        return self._statement.count(given)
+
 
 class PreparedInsert:
-    """Rows of `model` with the fields `names`, and those of `assigned` set to that; the others get what the database gives
-    them. Errors as PreparedUpdate's."""
+    """Rows of `model` with the fields `names`; the others get what the database gives them. Errors as PreparedUpdate's."""
 
-    def __init__(self, model: type[Model], *names: str, **assigned: Any) -> None:
+    def __init__(self, model: type[Model], *names: str) -> None:
         def compiled() -> tuple[str, Sequence[Any]]:
             query: Any = InsertQuery(model)
             parameters = _parameters(model, names).values()
-            row = model(**{parameter.name: parameter for parameter in parameters}, **assigned)
-            fields = [model._meta.get_field(name.removesuffix("_id")) for name in (*names, *assigned)]
-            query.insert_values(fields, [row])
+            row = model(**{parameter.name: parameter for parameter in parameters})
+            query.insert_values([model._meta.get_field(name) for name in names], [row])
             ((sql, found),) = query.get_compiler(connection=connection).as_sql()
             return sql, found
 
         self._statement = _Statement(compiled)
 
-    def send(self, row: Model, **more: Any) -> None:
-        """`more` is what expressions among the assigned ask for beyond the row's own values."""
-        self._statement.send({**vars(row), **more})
+    def send(self, row: Model) -> None:
+        self._statement.send(vars(row))
 
 
 def _parameters(model: type[Model], names: Sequence[str]) -> dict[str, Parameter]:

@@ -53,16 +53,16 @@ class Holder:
         self._fold(timeline.after(self.id, self.history.cursor))
 
     def append(self, *drafts: Draft, also: Callable[[], None] = lambda: None) -> None:
-        """`also` writes rows that are kept or lost with the events; it may be called again after a first call was undone."""
+        """`also` writes rows that are kept or lost with the events."""
 
         def made() -> Sequence[Draft]:
-            fault_points.reach("agent-writing")
             also()
-            transaction.on_commit(lambda: fault_points.reach("agent-appended"))
             return drafts
 
         begun = time.monotonic()
-        events = timeline.extend(self.id, drafts, fence=self.fence, after=self.history.cursor, also=made)
+        events = timeline.extend(
+            self.id, drafts, fence=self.fence, after=self.history.cursor, also=lambda: _passing_points(made)
+        )
         if events is None:
             self.append_locked(made)
             return
@@ -75,7 +75,7 @@ class Holder:
         with transaction.atomic(durable=True):
             conversation = self._lock()
             foreign = self._foreign(conversation)
-            drafts = make()
+            drafts = _passing_points(make)
             events = timeline.write(conversation, *drafts)
         self._fold(foreign)
         self._fold_own(events, drafts)
@@ -134,3 +134,11 @@ class Holder:
     def _fold(self, events: list[Event]) -> None:
         for event in events:
             self.history.apply(event, load(event.kind, event.payload))
+
+
+def _passing_points(make: Callable[[], Sequence[Draft]]) -> Sequence[Draft]:
+    """What `make` gives, in the transaction that stores it."""
+    fault_points.reach("agent-writing")
+    made = make()
+    transaction.on_commit(lambda: fault_points.reach("agent-appended"))
+    return made

@@ -1,16 +1,19 @@
-"""The log extended without a look at the row before: as expected it is one message, and otherwise nothing at all."""
+"""The log extended without a look at the row before: where all is as expected, and otherwise not at all."""
 
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from conversations import timeline
-from conversations.events import AgentStateChanged, Message, Payload, TitleChanged
+from conversations.events import AgentStateChanged, Control, Message, Payload, TitleChanged
 from conversations.models import Conversation, Event
 from conversations.timeline import Draft
 
@@ -48,21 +51,46 @@ def rename() -> None:
     Conversation.objects.update(model="changed")
 
 
-def test_events_and_row_are_as_an_append_leaves_them(conversation: Conversation) -> None:
+def test_only_what_tells_of_the_log_changes_in_the_row(conversation: Conversation) -> None:
+    """A wake-up that came meanwhile is not lost."""
+    timeline.append(conversation.pk, Draft(Control(order="resume"), "user"), wake=True)
+    before: dict[str, Any] = dict(Conversation.objects.values().get())
+    given = extend(conversation, "four", "five", after=3)
+    assert given is not None
+    after: dict[str, Any] = dict(Conversation.objects.values().get())
+    assert {name for name in before if before[name] != after[name]} == {"last_sequence", "updated_at"}
+    assert after["last_sequence"] == 5
+    assert before["due_since"] is not None
+
+
+def test_the_events_are_as_an_append_leaves_them(conversation: Conversation) -> None:
     given = extend(conversation, "three", "four", also=rename)
     assert given is not None
     assert [event.sequence for event in given] == [3, 4]
     assert log(conversation) == ["one", "two", "three", "four"]
-    before = conversation.updated_at
-    conversation.refresh_from_db()
-    assert (conversation.last_sequence, conversation.model) == (4, "changed")
-    assert conversation.updated_at > before
+    assert Conversation.objects.get().model == "changed"
     stored = list(conversation.events.filter(sequence__gt=2))
     assert [(each.pk, each.payload, each.created_at) for each in stored] == [
         (each.pk, each.payload, each.created_at) for each in given
     ]
     [appended] = timeline.append(conversation.pk, *said("five"))
     assert appended.sequence == 5
+
+
+def test_an_old_fence_is_found_out_also_with_nothing_to_append(conversation: Conversation) -> None:
+    assert extend(conversation, fence=6, also=rename) is None
+    assert extend(conversation, fence=7) == []
+    assert Conversation.objects.get().model == "m"
+
+
+def test_what_else_goes_wrong_undoes_the_events(conversation: Conversation) -> None:
+    def fail() -> None:
+        raise IntegrityError("another row's")
+
+    with pytest.raises(IntegrityError):
+        extend(conversation, "mine", also=fail)
+    assert log(conversation) == ["one", "two"]
+    assert Conversation.objects.get().last_sequence == 2
 
 
 @pytest.mark.parametrize("texts", [("mine",), ("mine", "also mine")])
@@ -88,6 +116,7 @@ def test_a_conversation_that_is_gone_takes_nothing(conversation: Conversation) -
     [
         AgentStateChanged(state="running"),
         TitleChanged(title="Another"),
+        Control(order="pause"),
         Message(text="x" * timeline.PAYLOAD_LIMIT),
     ],
 )
@@ -103,30 +132,59 @@ def test_what_no_database_takes_is_replaced(conversation: Conversation) -> None:
     assert log(conversation)[-1] == "a\ufffdb?c"
 
 
-@pytest.mark.parametrize("foreign", [1, 2, 3])
-def test_whoever_writes_meanwhile_is_waited_for_and_then_nothing_is_stored(
-    conversation: Conversation, foreign: int
+class NotAfterAllError(Exception):
+    pass
+
+
+def foreign_events(conversation: Conversation, count: int) -> None:
+    timeline.append(conversation.pk, *said(*(f"theirs {n}" for n in range(count))))
+
+
+def takeover(conversation: Conversation) -> None:
+    Conversation.objects.filter(pk=conversation.pk).update(lease_fence=8)
+
+
+def given_up(conversation: Conversation) -> None:
+    foreign_events(conversation, 2)
+    raise NotAfterAllError
+
+
+@pytest.mark.parametrize(
+    "others, is_stored",
+    [
+        *((partial(foreign_events, count=count), False) for count in (1, 2, 3)),
+        (takeover, False),
+        (given_up, True),
+    ],
+)
+def test_whoever_holds_the_row_is_waited_for_before_it_is_judged(
+    conversation: Conversation, others: Callable[[Conversation], None], is_stored: bool
 ) -> None:
-    """Others append as many events as we would, or more, or fewer."""
-    others = [f"theirs {n}" for n in range(foreign)]
-    written = threading.Event()
+    """They append as many events as we would, or more, or fewer; they take the lease; or they undo it all."""
+    written, begun = threading.Event(), threading.Event()
 
     def ours() -> list[Event] | None:
         try:
             written.wait(10)
+            begun.set()
             return extend(conversation, "mine", "also mine")
         finally:
             connection.close()
 
     with ThreadPoolExecutor(1) as threads:
         waits = threads.submit(ours)
-        with transaction.atomic():
-            timeline.append(conversation.pk, *said(*others))
-            written.set()
-            time.sleep(0.3)
-            assert not waits.done()
-        assert waits.result(10) is None
-    assert log(conversation) == ["one", "two", *others]
+        with suppress(NotAfterAllError), transaction.atomic():
+            try:
+                Conversation.objects.select_for_update().get(pk=conversation.pk)
+                others(conversation)
+            finally:
+                written.set()
+                begun.wait(10)
+                time.sleep(0.3)
+                assert not waits.done()
+        assert (waits.result(10) is not None) == is_stored
+    assert ("mine" in log(conversation)) == is_stored
+    assert Conversation.objects.get().last_sequence == conversation.events.count()
 
 
 def test_of_many_who_extend_at_once_each_event_is_stored_once_and_without_a_gap(

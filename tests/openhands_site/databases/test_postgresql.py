@@ -58,13 +58,21 @@ def test_an_event_is_two_messages(conversation: Conversation) -> None:
     assert Event.objects.get().payload["text"] == "Hello"
 
 
-def test_events_of_the_leases_holder_are_one_message(conversation: Conversation) -> None:
+def test_events_of_the_leases_holder_are_two_messages_without_a_look_before(
+    conversation: Conversation,
+) -> None:
     drafts = [Draft(Message(text=text), "agent") for text in ("Hello", "World")]
     said = messages(lambda: timeline.extend(conversation.pk, drafts, fence=0, after=0, also=lambda: None))
-    assert len(said) == 1
-    assert said[0].startswith("BEGIN; UPDATE")
-    assert said[0].rstrip().rstrip('"').endswith("COMMIT")
+    assert [text.split()[:2] for text in said] == [["BEGIN;", "UPDATE"], ["INSERT", "INTO"]]
+    assert said[1].rstrip().rstrip('"').endswith("COMMIT")
     assert Event.objects.count() == 2
+
+
+def test_where_the_log_cannot_be_extended_no_word_of_it_is_sent(conversation: Conversation) -> None:
+    """A statement that PostgreSQL refuses would stand in its log, with a person's words."""
+    drafts = [Draft(Message(text="a secret"), "agent")]
+    said = messages(lambda: timeline.extend(conversation.pk, drafts, fence=9, after=0, also=lambda: None))
+    assert not any("secret" in text for text in said)
 
 
 def test_nothing_done_is_nothing_said() -> None:
