@@ -42,7 +42,9 @@ LONG_FIELDS = {
     "system_prompt": ("text",),
 }
 _THIS = Conversation.objects.filter(pk=Parameter("id", UUIDField()))
-_WRITTEN = (
+_lock = PreparedRead(_THIS.select_for_update)
+_update = PreparedUpdate(
+    lambda: _THIS,
     "last_sequence",
     "last_order_sequence",
     "agent_state",
@@ -52,8 +54,6 @@ _WRITTEN = (
     "lease_worker",
     "lease_fence",
 )
-_lock = PreparedRead(lambda: _THIS.only("sandbox", *_WRITTEN).select_for_update())
-_update = PreparedUpdate(lambda: _THIS, *_WRITTEN)
 _grow = PreparedUpdate(
     lambda: _THIS.filter(
         lease_fence=Parameter("fence", BigIntegerField()), last_sequence=Parameter("after", BigIntegerField())
@@ -82,8 +82,7 @@ class Draft:
 
 
 def lock(conversation_id: UUID, *, fence: int | None = None) -> Conversation:
-    """The conversation's row, locked until the transaction ends. Call it inside `atomic`. It holds what writing to the
-    log needs; a column beyond that is read when it is asked for.
+    """The conversation's row, locked until the transaction ends. Call it inside `atomic`.
 
     Raises LeaseLostError where `fence` is given and no longer the row's; Conversation.DoesNotExist.
     """
@@ -129,11 +128,13 @@ def extend(
     Returns None, with nothing stored, where the fence or the last event is another, which `lock` would tell, or where
     the events need more than that: a change of state, or a blob.
     """
+    if any(isinstance(draft.payload, _CHANGES_THE_ROW) for draft in drafts):
+        return None
     now = timezone.now()
     events = []
     for sequence, draft in enumerate(drafts, after + 1):
         payload, excess = _measured(dump(draft.payload))
-        if excess > 0 or isinstance(draft.payload, _CHANGES_THE_ROW):
+        if excess > 0:
             return None
         events.append(_event(conversation_id, sequence, draft, payload, now))
     last = after + len(events)

@@ -5,7 +5,8 @@ anew; what came of it is in docs/performance.md. The queries stay querysets, so 
 matter as ever.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -36,15 +37,11 @@ class _Statement:
         self._compiled = once(compiled)
 
     def rows(self, given: dict[str, Any]) -> list[tuple[Any, ...]]:
-        own: Any = connections[DEFAULT_DB_ALIAS]  # the thread's; asked once, for each question costs
-        with own.cursor() as cursor:
-            cursor.execute(*self.filled(given, own))
+        with self._asked(given) as cursor:
             return list(cursor.fetchall())
 
     def count(self, given: dict[str, Any]) -> int:
-        own: Any = connections[DEFAULT_DB_ALIAS]
-        with own.cursor() as cursor:
-            cursor.execute(*self.filled(given, own))
+        with self._asked(given) as cursor:
             return int(cursor.rowcount)
 
     def send(self, given: dict[str, Any]) -> None:
@@ -52,18 +49,24 @@ class _Statement:
         own: Any = connections[DEFAULT_DB_ALIAS]
         own.send_later(*self.filled(given, own))
 
+    @contextmanager
+    def _asked(self, given: dict[str, Any]) -> Iterator[Any]:
+        own: Any = connections[DEFAULT_DB_ALIAS]  # the thread's; asked once, for each question costs
+        with own.cursor() as cursor:
+            cursor.execute(*self.filled(given, own))
+            yield cursor
+
     def filled(self, given: dict[str, Any], own: Any) -> tuple[str, list[Any]]:
         sql, parameters = self._compiled()
         return sql, [each.value(given, own) if isinstance(each, Parameter) else each for each in parameters]
 
 
 class PreparedRead:
-    """What `make()` finds: with `rows` the tuples of its `values_list`, with `objects` its models."""
+    """What `make()` finds: with `rows` the tuples of its `values_list`, with `objects` its whole models."""
 
     def __init__(self, make: Callable[[], "QuerySet[Any, Any]"]) -> None:
         self._compiler = once(lambda: make().query.get_compiler(connection=connection))
         self._converters = once(self._find_converters)
-        self._names = once(lambda: [column[0].target.attname for column in self._compiler().select])
         self.statement = _Statement(lambda: self._compiler().as_sql())
 
     def rows(self, **given: Any) -> list[tuple[Any, ...]]:
@@ -75,7 +78,8 @@ class PreparedRead:
     def made_of(self, rows: list[tuple[Any, ...]]) -> list[Any]:
         """The models that the rows are."""
         model = self._compiler().query.model
-        return [model.from_db(connection.alias, self._names(), row) for row in rows]
+        names = [field.attname for field in model._meta.concrete_fields]
+        return [model.from_db(connection.alias, names, row) for row in rows]
 
     def converted(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows as Django gives them, from what the driver gave."""

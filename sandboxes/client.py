@@ -4,11 +4,10 @@ an action goes on where its caller went away, and the same `put_action` joins it
 import asyncio
 import atexit
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -62,7 +61,7 @@ async def put_action(
     Raises Unreachable, BootChanged, FenceTooOld or Discarded. What the sandbox cannot accept for its form or size is
     a result that the model can mend.
     """
-    headers = {STORED: str(stored)} if stored else {}
+    headers = {STORED: str(stored)} if stored else None
     put = _request("PUT", reachable, f"/actions/{action_id}", _LONG, request.to_json(), headers)
     try:
         async with _while_it_answers(reachable), put as response:
@@ -138,13 +137,13 @@ async def _request(
     path: str,
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
-    more_headers: Mapping[str, str] = MappingProxyType({}),
+    more_headers: dict[str, str] | None = None,
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     begun = asyncio.get_running_loop().time()
     headers = {
         "Authorization": f"Bearer {reachable.key}",
         "Content-Type": "application/json",
-        **more_headers,
+        **(more_headers or {}),
     }
     try:
         async with _session().request(

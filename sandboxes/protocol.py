@@ -27,7 +27,8 @@ from typing import Any, Dict, List, Literal, Optional
 Outcome = Literal["ok", "error", "interrupted"]
 RefusalCode = Literal["boot_changed", "fence_too_old", "discarded", "bad_request", "unauthorized"]
 
-STORED = "Stored"
+STORED = "Stored"  # the header
+
 # What arguments of `terminal` may be, wherever they are judged: the name of a session, the seconds of `timeout`, above 0,
 # and a command that is a key pressed with Ctrl.
 SESSION_NAME = r"^[A-Za-z0-9_-]{1,32}$"

@@ -199,7 +199,8 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """
         while self.is_open and not self.window.is_full and self.read_version != feed.version:
             version = feed.version
-            page = await feed.read(self.cursor, self.html, self.usage_known_at == self.cursor)
+            knows_usage = self.usage_known_at == self.cursor
+            page = await feed.read(self.cursor, html=self.html, knows_usage=knows_usage)
             if page.gone:
                 await self.shut(NOT_VISIBLE)
             elif await self.pass_on(page) and page.status:

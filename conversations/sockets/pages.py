@@ -36,7 +36,7 @@ class Page:
     gone: bool = False
 
 
-def read_page(conversation_id: UUID, after: int, html: bool, knows_usage: bool) -> Page:
+def read_page(conversation_id: UUID, after: int, *, html: bool, knows_usage: bool) -> Page:
     """One read for a socket whose cursor is `after`; `knows_usage` says that it was told the usage as it was there."""
     status, lines = wire.status_and_lines(conversation_id, after, html=html)
     page = page_of(status, lines)

@@ -65,13 +65,15 @@ class Feed:
         for watcher in self.watchers:
             watcher.wake()
 
-    async def read(self, after: int, html: bool, knows_usage: bool) -> Page:
+    async def read(self, after: int, *, html: bool, knows_usage: bool) -> Page:
         """As `pages.read_page`. All who ask for the same between two changes share one read."""
         key = (after, html, knows_usage, self.version)
         read = self._reads.get(key)
         if read is None:
             read = asyncio.ensure_future(
-                in_thread(_threads, pages.read_page, self.conversation_id, after, html, knows_usage)
+                in_thread(
+                    _threads, pages.read_page, self.conversation_id, after, html=html, knows_usage=knows_usage
+                )
             )
             self._reads[key] = read
             read.add_done_callback(lambda done: self._finish(key, done))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,7 +11,7 @@ from django.utils.html import format_html_join
 
 from openhands_site.admin import ChoiceFilter, RecordAdmin
 from openhands_site.workers.freeing import counted, dead_workers, free_leases, leased_models
-from openhands_site.workers.models import Installation, Leased, Worker
+from openhands_site.workers.models import Installation, Leased, Worker, is_live
 
 
 def _by_the_living(field: str) -> Q:
@@ -49,7 +49,7 @@ class WorkerAdmin(RecordAdmin):
     actions = ("free_selected",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        live = Exists(Worker.objects.live().filter(pk=OuterRef("pk")))
+        live = ExpressionWrapper(is_live(), BooleanField())
         counts = {_held(model): _count_of(model) for model in leased_models()}
         rows: QuerySet[Any] = super().get_queryset(request).annotate(live=live, **counts)
         return rows

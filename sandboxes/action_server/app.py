@@ -36,7 +36,7 @@ def create_app(*, key: str, boot_id: str, actions: Actions, max_body: int) -> we
         return web.json_response(Health(boot_id, uptime_seconds=uptime, running_actions=running).to_json())
 
     async def put_action(request: web.Request) -> web.Response:
-        action_id = _id(request.match_info["id"])
+        action_id = _action_id(request)
         if STORED in request.headers:
             actions.discard(_id(request.headers[STORED]))
         task = actions.submit(action_id, await _action_request(request))
@@ -45,11 +45,11 @@ def create_app(*, key: str, boot_id: str, actions: Actions, max_body: int) -> we
         return web.json_response(result.to_json())
 
     async def interrupt_action(request: web.Request) -> web.Response:
-        actions.interrupt(_id(request.match_info["id"]))
+        actions.interrupt(_action_id(request))
         return web.Response(status=202)
 
     async def delete_action(request: web.Request) -> web.Response:
-        actions.discard(_id(request.match_info["id"]))
+        actions.discard(_action_id(request))
         return web.Response(status=204)
 
     app = web.Application(middlewares=[_refusals(key.encode())], client_max_size=max_body)
@@ -77,6 +77,10 @@ def _refusals(key: bytes) -> Middleware:
             return web.json_response(Refusal("bad_request", error.text or error.reason).to_json(), status=413)
 
     return middleware
+
+
+def _action_id(request: web.Request) -> bytes:
+    return _id(request.match_info["id"])
 
 
 def _id(text: str) -> bytes:

@@ -60,11 +60,20 @@ def test_what_is_not_worth_a_wait_fails_at_once_and_the_rest_waits_as_before(own
     assert busy_timeout() == patience > 0
 
 
-def test_one_thread_waiting_for_the_lock_again_holds_up_no_other(first_connection: None, lock: None) -> None:
+@pytest.fixture
+def nothing_to_collect() -> Iterator[None]:
+    """What other tests have left takes the collector a second by itself."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def test_one_thread_waiting_for_the_lock_again_holds_up_no_other(
+    first_connection: None, lock: None, nothing_to_collect: None
+) -> None:
     db.wait_at_most(4)
     failures = []
-    gc.collect()
-    gc.freeze()  # what other tests have left takes the collector a second by itself
 
     def write() -> None:
         try:
@@ -86,7 +95,6 @@ def test_one_thread_waiting_for_the_lock_again_holds_up_no_other(first_connectio
         assert not waiting.done()
         waiting.result()
         threads.submit(connections.close_all)
-    gc.unfreeze()
 
 
 def test_a_process_that_answers_people_waits_less(first_connection: None) -> None:

@@ -66,13 +66,6 @@ def test_objects_are_whole_models(conversations: list[Conversation]) -> None:
     assert Conversation.objects.get(pk=found.pk).title == "Renamed"
 
 
-def test_what_was_left_out_is_read_when_it_is_asked_for(conversations: list[Conversation]) -> None:
-    read = PreparedRead(lambda: Conversation.objects.filter(pk=ID).only("title"))
-    [found] = read.objects(id=conversations[2].pk)
-    assert "max_steps" in found.get_deferred_fields()
-    assert (found.pk, found.title, found.max_steps) == (conversations[2].pk, "Task 2", 2)
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("in_transaction", [True, False])
 def test_reads_of_several_kinds_at_once(conversations: list[Conversation], in_transaction: bool) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connection, connections
 from pytest_django import Settings
 
 from accounts.models import User
@@ -101,7 +101,7 @@ def test_a_sandbox_removed_while_the_agent_is_about_to_wait_for_it_gives_way_to_
         provisioning.bring(removed, worker())
         points.release("agent-rest")
         waits.result(20)
-        threads.submit(connection.close)
+        threads.submit(connections.close_all).result()
     assert work(conversation).agent_state == "finished"
 
 

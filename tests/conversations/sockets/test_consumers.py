@@ -370,9 +370,9 @@ class CountedFeed(reader.Feed):
     reads = 0
     meanwhile: Callable[[], Awaitable[object]] | None = None
 
-    async def read(self, after: int, html: bool, knows_usage: bool) -> Page:
+    async def read(self, after: int, *, html: bool, knows_usage: bool) -> Page:
         self.reads += 1
-        page = await super().read(after, html, knows_usage)
+        page = await super().read(after, html=html, knows_usage=knows_usage)
         if self.meanwhile:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()

@@ -117,17 +117,17 @@ async def test_sockets_with_the_same_cursor_share_one_read_and_a_later_poke_make
     watched: Watched, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _one, feed, _watcher = watched
-    pages = await asyncio.gather(*(feed.read(0, False, False) for _ in range(50)))
+    pages = await asyncio.gather(*(feed.read(0, html=False, knows_usage=False) for _ in range(50)))
     assert all(page is pages[0] for page in pages)
-    old = asyncio.ensure_future(feed.read(0, False, False))
+    old = asyncio.ensure_future(feed.read(0, html=False, knows_usage=False))
     await asyncio.sleep(0)
     feed.changed()
-    assert await feed.read(0, False, False) is not await old
+    assert await feed.read(0, html=False, knows_usage=False) is not await old
 
 
 async def test_one_socket_that_goes_while_it_reads_takes_nothing_from_the_others(watched: Watched) -> None:
     _one, feed, _watcher = watched
-    leaving, staying = (asyncio.ensure_future(feed.read(0, False, False)) for _ in range(2))
+    leaving, staying = (asyncio.ensure_future(feed.read(0, html=False, knows_usage=False)) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
     assert isinstance(await staying, Page)
@@ -174,7 +174,7 @@ async def test_without_a_redis_events_are_found_by_polling_within_two_seconds(
 ) -> None:
     settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
     _one, feed, watcher = watched
-    await feed.read(0, False, False)
+    await feed.read(0, html=False, knows_usage=False)
     await asyncio.sleep(1.5)
     before = watcher.wakes
     await in_database(timeline.append, conversation.pk, Draft(Message(text="Alone"), "user"))
@@ -187,7 +187,7 @@ async def test_a_lost_poke_is_made_up_for_by_the_poll(
     monkeypatch.setattr(reader, "POLL_SECONDS", 0.2)
     _one, feed, watcher = watched
     await subscribed(redis_process, conversation)
-    await feed.read(0, False, False)
+    await feed.read(0, html=False, knows_usage=False)
     await asyncio.sleep(1.2)
     before = watcher.wakes
     await asyncio.sleep(0.5)
@@ -201,13 +201,13 @@ async def test_what_one_socket_has_read_is_not_hidden_from_another_by_that(
 ) -> None:
     settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
     one, feed, watcher = watched
-    await feed.read(0, False, False)
+    await feed.read(0, html=False, knows_usage=False)
     await asyncio.sleep(1.5)
     before = watcher.wakes
     await in_database(timeline.append, conversation.pk, Draft(Message(text="Unheard"), "user"))
     newcomer = Watcher()
     one.watch(conversation.pk, newcomer)
-    await feed.read(0, False, False)
+    await feed.read(0, html=False, knows_usage=False)
     await until(lambda: watcher.wakes > before, seconds=3)
     one.unwatch(feed, newcomer)
 
@@ -220,11 +220,11 @@ async def test_what_changed_back_before_the_next_poll_is_told_to_who_read_it_in_
 
     settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
     _one, feed, watcher = watched
-    await feed.read(0, False, False)
+    await feed.read(0, html=False, knows_usage=False)
     await asyncio.sleep(1.5)
     before = watcher.wakes
     await in_database(file, due_since=timezone.now())
-    page = await feed.read(0, False, False)
+    page = await feed.read(0, html=False, knows_usage=False)
     assert page.status
     assert page.status.queued
     await in_database(file, due_since=None)
@@ -267,7 +267,7 @@ async def test_ten_thousand_events_are_read_and_framed(
     feed = one.watch(conversation.pk, watcher)
     cursor = 0
     while True:
-        page = await feed.read(cursor, False, False)
+        page = await feed.read(cursor, html=False, knows_usage=False)
         cursor = page.frames[-1].last if page.frames else cursor
         if page.status:
             break

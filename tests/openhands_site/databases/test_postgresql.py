@@ -182,7 +182,9 @@ def test_without_a_transaction_it_is_kept_at_once(conversation: Conversation) ->
 def test_a_connection_is_asked_whether_it_works_once_it_has_rested(monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[object] = []
     monkeypatch.setattr(ConnectionPool, "check_connection", checked.append)
+    connection.close()  # one that the old pool lent goes back to that
     own.close_pool()  # the next has one connection, which does not take turns with others
+    own.pool.open(wait=True)  # who asks before that one is there has a second made
     connection.ensure_connection()
     connection.close()
     checked.clear()
